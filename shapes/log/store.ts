@@ -1,0 +1,106 @@
+/**
+ * Where shapes and their logs live. One process writes; calls that write only queue (they never
+ * fail and never wait), in order: what is queued later is never durable before what was queued
+ * earlier, and after a crash the store holds a prefix of the queue. `flushed()` tells when. Reads
+ * see what is durable *and* what is queued.
+ */
+
+import type { Offset } from "../offset.ts";
+
+/** Identity of the database that the logs were written from. */
+export interface StoredIdentity {
+  readonly systemId: string;
+  readonly timeline: number;
+  readonly database: string;
+}
+
+export interface StoredShape {
+  readonly handle: string;
+  /** What `createShape` was given. */
+  readonly meta: string;
+  /** What `completeSnapshot` was given; undefined if the snapshot was never completed. */
+  readonly snapshot: string | undefined;
+  /** Last offset in the log that is at or before the applied LSN; undefined for an empty log. */
+  readonly head: Offset | undefined;
+  /** Bytes in the log after the last chunk end. */
+  readonly openChunkBytes: number;
+  /** Chunk ends in order, at or before the head. */
+  readonly chunkEnds: readonly Offset[];
+}
+
+export interface StoredState {
+  readonly identity: StoredIdentity | undefined;
+  /** The last transaction whose changes are completely stored; 0 at first. */
+  readonly appliedLsn: bigint;
+  readonly shapes: readonly StoredShape[];
+}
+
+/** Consecutive log items of one shape and one transaction, each as JSON text preceded by a comma. */
+export interface LogEntry {
+  /** Offset of the first item. */
+  readonly first: Offset;
+  /** Offset of the last item: where the next entry's items lie beyond. */
+  readonly last: Offset;
+  /** May be larger than any limit of the store, which cuts it as it needs. Never changed later. */
+  readonly bytes: Uint8Array;
+}
+
+export interface ShapeStore extends AsyncDisposable {
+  /**
+   * Called once, first. A fresh store answers no identity, LSN 0 and no shapes. Log entries beyond
+   * the applied LSN, left by a crash, are removed before this resolves, and shapes that were
+   * dropped are gone.
+   */
+  load(): Promise<StoredState>;
+
+  setIdentity(identity: StoredIdentity): void;
+
+  /** Adds a shape without snapshot. The handle must be new; it is never used again. */
+  createShape(handle: string, meta: string): void;
+
+  /** Appends to chunk `chunk` (from 0) of the snapshot. Bytes as in `LogEntry`. */
+  appendSnapshot(handle: string, chunk: number, bytes: Uint8Array): void;
+
+  /** Marks the snapshot as complete. Before that a restart forgets it. */
+  completeSnapshot(handle: string, snapshot: string): void;
+
+  /** Appends to the log: beyond all that the log holds. */
+  appendLog(handle: string, entry: LogEntry): void;
+
+  /** Records that a chunk of the log ends with this offset, the last one appended. */
+  endChunk(handle: string, last: Offset): void;
+
+  /** Forgets the shape at once; its bytes are removed in the background. */
+  dropShape(handle: string): void;
+
+  /** Records that all of this transaction, and of those before it, has been appended. */
+  setAppliedLsn(lsn: bigint): void;
+
+  /** Resolves when all that was queued before the call is durable. Rejects if storage failed. */
+  flushed(): Promise<void>;
+
+  /** Bytes queued and not yet durable: writers should pause above `QUEUED_BYTES_HIGH`. */
+  readonly queuedBytes: number;
+
+  /** Called after each durable commit with the last applied LSN that is durable. */
+  onDurable(listener: (appliedLsn: bigint) => void): void;
+
+  /** Bytes of one snapshot chunk from `fromByte` on, piecewise, as far as appended when read. */
+  readSnapshot(handle: string, chunk: number, fromByte: number): AsyncIterable<Uint8Array>;
+
+  /**
+   * Entries whose last offset is beyond `since` and not beyond `until`, in order, large ones in
+   * pieces: a piece that is not an entry's last has `isLast` false.
+   */
+  readLog(handle: string, since: Offset, until: Offset): AsyncIterable<LogPiece>;
+}
+
+export interface LogPiece {
+  readonly first: Offset;
+  readonly last: Offset;
+  readonly isLast: boolean;
+  readonly bytes: Uint8Array;
+}
+
+/** Above this many queued bytes writers wait for `flushed()`. */
+export const QUEUED_BYTES_HIGH = 16 * 1024 * 1024;

@@ -1,0 +1,84 @@
+/** What the domain asks of the world. Adapters implement these; tests script them. */
+
+import type { Table, TableName } from "./table.ts";
+
+export interface Logger {
+  debug(message: string, fields?: LogFields): void;
+  info(message: string, fields?: LogFields): void;
+  warn(message: string, fields?: LogFields): void;
+  error(message: string, fields?: LogFields): void;
+}
+
+export type LogFields = Readonly<Record<string, string | number | boolean | bigint | null>>;
+
+/**
+ * Which transactions a snapshot saw. Ids are 64-bit (`pg_current_snapshot()`); the stream's are
+ * 32-bit, so they are compared modulo 2^32.
+ */
+export interface Visibility {
+  readonly xmin: bigint;
+  readonly xmax: bigint;
+  readonly inProgress: readonly bigint[];
+  /**
+   * WAL insert position read right after the snapshot was taken. A transaction whose commit record
+   * lies at or beyond it cannot be in the snapshot, whatever its id.
+   */
+  readonly walPosition: bigint;
+}
+
+/** A column of a snapshot query and how its text is to be spelled. */
+export interface SnapshotRequest {
+  readonly table: Table;
+  /** Names of the columns to read, in the order wanted. */
+  readonly columns: readonly string[];
+  /** Boolean SQL over the table's columns, safe to embed in parentheses; absent for all rows. */
+  readonly where: string | undefined;
+  /** False: take the visibility only and send no rows (`log=changes_only`). */
+  readonly hasRows: boolean;
+}
+
+export interface SnapshotSink {
+  /** Called once, before any row. */
+  visible(visibility: Visibility): void;
+  /**
+   * Rows in the text format of COPY: fields parted by tabs, rows ended by newlines, always whole
+   * rows. The bytes may be reused after the call. The returned promise, if any, is back-pressure.
+   */
+  rows(copyText: Uint8Array): Promise<void> | undefined;
+}
+
+/** Postgres, as the domain sees it. */
+export interface Source {
+  /**
+   * Looks a table up in the catalog: an ordinary or partitioned table with at least one column.
+   * Undefined if there is none. Throws `UnavailableError` when the database can't be asked.
+   */
+  describe(name: TableName): Promise<Table | undefined>;
+
+  /**
+   * Sees to it that every change of the table from now on is in the stream with its old row: table
+   * published, REPLICA IDENTITY FULL (partitions too). Cheap when it has been done before. Throws
+   * `UnavailableError` that says what is missing.
+   */
+  prepare(table: Table): Promise<void>;
+
+  /**
+   * Reads rows in one REPEATABLE READ transaction with the display settings of the stream. Must
+   * reserve its connection first: `onReserved` is called then, and `sink.visible` follows within
+   * one round trip. Resolves after the last row. Throws `UnavailableError`, or
+   * `TableChangedError` when the table is no longer what the request says.
+   */
+  snapshot(
+    request: SnapshotRequest,
+    sink: SnapshotSink,
+    options: { onReserved: () => void; signal: AbortSignal },
+  ): Promise<void>;
+
+  /** OIDs of the tables that a partition belongs to, at every level; empty for ordinary tables. */
+  ancestors(relationOid: number): Promise<readonly number[]>;
+}
+
+/** The table changed between being described and being read: the caller starts again. */
+export class TableChangedError extends Error {
+  override readonly name = "TableChangedError";
+}

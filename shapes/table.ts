@@ -1,0 +1,49 @@
+/** What the database's catalog says about a table. Plain data: stored as JSON with each shape. */
+
+export interface TableName {
+  readonly schema: string;
+  readonly name: string;
+}
+
+export interface TableColumn {
+  readonly name: string;
+  /** `pg_attribute.attnum`. */
+  readonly number: number;
+  /** `pg_type.typname`; of the element type when `dims` > 0. */
+  readonly typeName: string;
+  /** OID of the column's own type (the array type for arrays). */
+  readonly typeOid: number;
+  /** Schema of the type named by `typeName`. */
+  readonly typeSchema: string;
+  /** `pg_type.typtype` of the type named by `typeName`: b base, c composite, d domain, e enum, r range, m multirange. */
+  readonly typeKind: string;
+  /** For a domain, the name of the base type at its bottom; else `typeName`. */
+  readonly baseTypeName: string;
+  /** `pg_attribute.atttypmod`; -1 when there is none. */
+  readonly typeMod: number;
+  /** `pg_attribute.attndims`. */
+  readonly dims: number;
+  readonly isNotNull: boolean;
+  /** Position in the primary key, from 0; null when it is not part of it. */
+  readonly keyIndex: number | null;
+  /** Generated columns: `stored`, `virtual`; null for ordinary ones. */
+  readonly generated: "stored" | "virtual" | null;
+  /** `pg_collation.collname` when the column's collation is not the default one; else null. */
+  readonly collation: string | null;
+}
+
+export interface Table extends TableName {
+  readonly oid: number;
+  readonly kind: "ordinary" | "partitioned";
+  /** In attnum order, dropped ones left out. */
+  readonly columns: readonly TableColumn[];
+  /** OIDs of all partitions below it, at every level; empty for ordinary tables. */
+  readonly partitions: readonly number[];
+}
+
+/** The columns whose values make a row's key: the primary key in index order, or else all of them. */
+export function keyColumns(table: Table): readonly TableColumn[] {
+  const key = table.columns.filter((column) => column.keyIndex !== null);
+  if (key.length === 0) return table.columns;
+  return key.toSorted((a, b) => (a.keyIndex ?? 0) - (b.keyIndex ?? 0));
+}

@@ -1,0 +1,1 @@
+export type Expr = { readonly kind: string };
