@@ -8,7 +8,8 @@ export const NULL_LENGTH = -1;
 /** In `Row.lengths`: an unchanged TOAST value, which the stream leaves out. */
 export const UNCHANGED_LENGTH = -2;
 
-const decoder = new TextDecoder();
+// A value may begin with U+FEFF; the default would swallow it as a byte order mark.
+const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 export class Row {
   /** Holds the UTF-8 text of all columns. Shared with other rows: never write to it. */

@@ -2,7 +2,9 @@
  * Where shapes and their logs live. One process writes; calls that write only queue (they never
  * fail and never wait), in order: what is queued later is never durable before what was queued
  * earlier, and after a crash the store holds a prefix of the queue. `flushed()` tells when. Reads
- * see what is durable *and* what is queued.
+ * see what is durable *and* what is queued. Writes to a handle that is unknown or dropped are
+ * ignored; other mistakes of the caller (an offset that is not beyond the log, a handle used twice)
+ * throw `RangeError` or `TypeError`.
  */
 
 import type { Offset } from "../offset.ts";
@@ -76,21 +78,29 @@ export interface ShapeStore extends AsyncDisposable {
   /** Records that all of this transaction, and of those before it, has been appended. */
   setAppliedLsn(lsn: bigint): void;
 
-  /** Resolves when all that was queued before the call is durable. Rejects if storage failed. */
+  /**
+   * Resolves when all that was queued before the call is durable. Rejects if storage failed: after
+   * that nothing becomes durable any more and the process must end.
+   */
   flushed(): Promise<void>;
 
   /** Bytes queued and not yet durable: writers should pause above `QUEUED_BYTES_HIGH`. */
   readonly queuedBytes: number;
 
-  /** Called after each durable commit with the last applied LSN that is durable. */
+  /** The listener is called after each durable commit with the last applied LSN that is durable. */
   onDurable(listener: (appliedLsn: bigint) => void): void;
 
-  /** Bytes of one snapshot chunk from `fromByte` on, piecewise, as far as appended when read. */
+  /**
+   * Bytes of one snapshot chunk from `fromByte` on, piecewise, as far as appended when read.
+   * Iterating this and `readLog` throws `ShapeGoneError` when the handle is unknown or dropped, and
+   * what storage throws. Pieces are shared between readers: never change them.
+   */
   readSnapshot(handle: string, chunk: number, fromByte: number): AsyncIterable<Uint8Array>;
 
   /**
    * Entries whose last offset is beyond `since` and not beyond `until`, in order, large ones in
-   * pieces: a piece that is not an entry's last has `isLast` false.
+   * pieces: a piece that is not an entry's last has `isLast` false. Consecutive entries may come
+   * joined in one piece, but an entry that `since` lies in the middle of comes alone.
    */
   readLog(handle: string, since: Offset, until: Offset): AsyncIterable<LogPiece>;
 }

@@ -1,0 +1,159 @@
+/** The process: argv and environment in, exit code out. Only here does an error become one. */
+
+import { type Command, isColorRefused, parseCommandLine, UsageError } from "./command_line.ts";
+import { resolveConfig, type ResolvedConfig } from "./config.ts";
+import { CONFIG_FILE_ENV, warnOfForeign } from "./foreign_env.ts";
+import { formatHelp, VERSION } from "./help.ts";
+import { LineLogger } from "./logger.ts";
+import type { ServeConfig } from "./options.ts";
+import { formatConfig } from "./print_config.ts";
+import { redact } from "./redact.ts";
+
+const EXIT_OK = 0;
+const EXIT_FAILED = 1;
+const EXIT_USAGE = 2;
+
+type Env = Readonly<Record<string, string>>;
+
+/** Runs a command to its end and returns the exit code. */
+export async function run(args: readonly string[], env: Env): Promise<number> {
+  try {
+    return await runCommand(parseCommandLine(args), env, !isColorRefused(args));
+  } catch (error) {
+    // Whoever read our output has seen enough of it.
+    if (error instanceof Deno.errors.BrokenPipe) return EXIT_OK;
+    return report(error, env);
+  }
+}
+
+/** Prints what went wrong, without secrets; the stack only to those who debug. */
+function report(error: unknown, env: Env): number {
+  const message = error instanceof Error ? error.message : String(error);
+  writeError(`Error: ${redact(message)}\n`);
+  if (error instanceof UsageError) {
+    writeError(`See \`electric-ts help${error.topic ? ` ${error.topic}` : ""}\`\n`);
+    return EXIT_USAGE;
+  }
+  if (env.ELECTRIC_LOG_LEVEL === "debug" && error instanceof Error) {
+    writeError(`${redact(error.stack ?? "")}\n`);
+  }
+  return EXIT_FAILED;
+}
+
+async function runCommand(command: Command, env: Env, isColorAllowed: boolean): Promise<number> {
+  switch (command.kind) {
+    case "help":
+      writeOutput(formatHelp(command.topic));
+      return EXIT_OK;
+    case "version":
+      writeOutput(`electric-ts ${VERSION}\n`);
+      return EXIT_OK;
+    case "serve":
+      return await runServe(command, env, isColorAllowed);
+    case "demo":
+      return await runDemo(command, env, isColorAllowed);
+  }
+}
+
+async function runServe(
+  command: Command & { kind: "serve" },
+  env: Env,
+  isColorAllowed: boolean,
+): Promise<number> {
+  const resolved = readConfig(command, env);
+  const warnings = warnOfForeign(env);
+  if (command.isPrintConfig) {
+    writeOutput(formatConfig(resolved.options));
+    for (const warning of warnings) writeError(`Warning: ${warning}\n`);
+  }
+  if (resolved.problems.length > 0) throw new UsageError(resolved.problems.join("\n"), "serve");
+  if (command.isPrintConfig) return EXIT_OK;
+  const logger = openLogger(resolved.config, env, isColorAllowed);
+  for (const warning of warnings) logger.warn(warning);
+  const { serve } = await import("./serve.ts");
+  await untilSignal((signal) => serve(resolved.config, logger, signal));
+  return EXIT_OK;
+}
+
+function readConfig(command: Command & { kind: "serve" }, env: Env): ResolvedConfig {
+  const path = command.configPath ?? (env[CONFIG_FILE_ENV] || undefined);
+  const file = path === undefined ? undefined : { path, text: readConfigFile(path) };
+  return resolveConfig({ flags: command.flags, env, file, readText: Deno.readTextFileSync });
+}
+
+function readConfigFile(path: string): string {
+  try {
+    return Deno.readTextFileSync(path);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new UsageError(`Can't read config file "${path}": ${reason}`, "serve");
+  }
+}
+
+async function runDemo(
+  command: Command & { kind: "demo" },
+  env: Env,
+  isColorAllowed: boolean,
+): Promise<number> {
+  // The demo is its own world: only its flags are looked at.
+  const flags = new Map([["insecure", "true"], ["log-level", "warn"], ...command.flags]);
+  const { demo, DEMO_DATABASE_URL } = await import("./demo.ts");
+  flags.set("database-url", DEMO_DATABASE_URL);
+  const resolved = resolveConfig({ flags, env: {}, file: undefined, readText: () => "" });
+  if (resolved.problems.length > 0) throw new UsageError(resolved.problems.join("\n"), "demo");
+  const logger = openLogger(resolved.config, env, isColorAllowed);
+  await untilSignal((signal) => demo(resolved.config, logger, signal, writeOutput));
+  return EXIT_OK;
+}
+
+/** The first SIGINT or SIGTERM asks the work to end; a second one ends the process at once. */
+async function untilSignal(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  const controller = new AbortController();
+  const handlers = (["SIGINT", "SIGTERM"] as const).map((name) => {
+    const handle = () => {
+      if (controller.signal.aborted) Deno.exit(name === "SIGINT" ? 130 : 143);
+      controller.abort(new DOMException(`Received ${name}`, "AbortError"));
+    };
+    Deno.addSignalListener(name, handle);
+    return { name, handle };
+  });
+  try {
+    await work(controller.signal);
+  } finally {
+    for (const { name, handle } of handlers) Deno.removeSignalListener(name, handle);
+  }
+}
+
+function openLogger(config: ServeConfig, env: Env, isColorAllowed: boolean): LineLogger {
+  const isTerminal = Deno.stderr.isTerminal();
+  const isPretty = config.logFormat === "auto" ? isTerminal : config.logFormat === "pretty";
+  const isForced = Boolean(env.FORCE_COLOR) && env.FORCE_COLOR !== "0";
+  const isColored = isColorAllowed && !env.NO_COLOR && env.TERM !== "dumb" &&
+    (isTerminal || isForced);
+  return new LineLogger({
+    level: config.logLevel,
+    format: isPretty ? "pretty" : "json",
+    isColored,
+    nowMs: Date.now,
+    write: writeError,
+  });
+}
+
+const encoder = new TextEncoder();
+
+function writeOutput(text: string): void {
+  writeFully(Deno.stdout, text);
+}
+
+function writeError(text: string): void {
+  try {
+    writeFully(Deno.stderr, text);
+  } catch {
+    // Nobody reads the log any more: no reason to stop serving.
+  }
+}
+
+function writeFully(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
+  let bytes = encoder.encode(text);
+  while (bytes.length > 0) bytes = bytes.subarray(stream.writeSync(bytes));
+}

@@ -1,0 +1,189 @@
+/**
+ * The composition root: opens the storage, Postgres and the port, joins them, and takes them apart
+ * in order. Only here is it known that the domain's source is Postgres and its store Deno KV.
+ */
+
+import { join } from "node:path";
+import { openKv } from "@deno/kv";
+import { openPool, type Sql } from "../replication/connection.ts";
+import {
+  type DatabaseUrl,
+  parseDatabaseUrl,
+  withCaCertificate,
+} from "../replication/database_url.ts";
+import { Replicator } from "../replication/replicator.ts";
+import { PostgresSource } from "../replication/source.ts";
+import { watchTables } from "../replication/table_watch.ts";
+import { SERVER_DEFAULTS, type ServerConfig } from "../server/config.ts";
+import { createHandler } from "../server/handler.ts";
+import { listen, type Listener } from "../server/listen.ts";
+import { Catalog } from "../shapes/catalog.ts";
+import { Ingest } from "../shapes/ingest.ts";
+import { KvStore } from "../shapes/log/kv_store.ts";
+import { MemoryStore } from "../shapes/log/memory_store.ts";
+import { PageCache } from "../shapes/log/page_cache.ts";
+import type { ShapeStore } from "../shapes/log/store.ts";
+import { TailBudget } from "../shapes/log/tail.ts";
+import { loadParser } from "../shapes/where/parse.ts";
+import { VERSION } from "./help.ts";
+import type { LineLogger } from "./logger.ts";
+import type { ServeConfig } from "./options.ts";
+import { lockStorage } from "./storage_lock.ts";
+import { StreamIntake } from "./stream_intake.ts";
+
+/** Catalog look-ups and publication changes; snapshots have the pool of their own. */
+const ADMIN_CONNECTIONS = 4;
+const TABLE_WATCH_MS = 1_000;
+const EVICTION_MS = 60_000;
+/** The process is gone this long after it was asked to end, whatever still hangs. */
+const SHUTDOWN_MAX_MS = 9_000;
+
+/** Serves until the signal fires; resolves when everything is closed. */
+export async function serve(
+  config: ServeConfig,
+  logger: LineLogger,
+  signal: AbortSignal,
+): Promise<void> {
+  await using stack = new AsyncDisposableStack();
+  const failure = new AbortController();
+  const ending = AbortSignal.any([signal, failure.signal]);
+  const [store] = await Promise.all([openStore(config, failure, stack), loadParser()]);
+  const state = await store.load();
+  const { admin, query } = openPools(config, stack);
+  const { streamId, isManualPublishing: isManual } = config;
+  const source = new PostgresSource({
+    admin,
+    query,
+    streamId,
+    isManual,
+    logger: logger.with({ component: "source" }),
+  });
+  const resources = {
+    store,
+    tails: new TailBudget(),
+    pages: new PageCache(),
+    chunkBytes: config.chunkBytes,
+  };
+  const catalog = new Catalog({
+    source,
+    resources,
+    logger: logger.with({ component: "shapes" }),
+    nowMs: Date.now,
+  });
+  const ingest = new Ingest({
+    store,
+    appliedLsn: state.appliedLsn,
+    confirm: (position) => replicator.confirm(position),
+    ancestors: (oid) => source.ancestors(oid),
+    rotate: (shape, reason) => catalog.rotate(shape, reason),
+    unprepared: (relation) => source.forget(relation.oid),
+  });
+  catalog.restore(state, ingest);
+  const intake = new StreamIntake({
+    store,
+    catalog,
+    ingest,
+    source,
+    admin,
+    stored: state.identity,
+  });
+  const replicator = new Replicator({
+    url: databaseUrl(config, config.databaseUrl),
+    streamId,
+    isManual,
+    sink: intake,
+    logger: logger.with({ component: "replication" }),
+    onState: ({ kind, reason }) => catalog.setState(kind === "streaming" ? "active" : kind, reason),
+  });
+  const listener = openPort(config, catalog, logger, ending);
+  logger.info("Listening", { port: listener.addr.port, shapes: state.shapes.length });
+
+  const replicating = replicator.run(ending);
+  const watching = watchTables({
+    sql: admin,
+    tables: () => catalog.tables,
+    onChange: (oid, now) => {
+      source.forget(oid);
+      catalog.tableChanged(oid, now);
+    },
+    intervalMs: TABLE_WATCH_MS,
+    signal: ending,
+    logger: logger.with({ component: "catalog" }),
+  });
+  const { maxShapes } = config;
+  if (maxShapes !== undefined) {
+    const evicting = setInterval(() => catalog.evictBeyond(maxShapes), EVICTION_MS);
+    stack.defer(() => clearInterval(evicting));
+  }
+  await aborted(ending);
+  const hardStop = setTimeout(() => Deno.exit(failure.signal.aborted ? 1 : 0), SHUTDOWN_MAX_MS);
+  logger.info("Shutting down");
+  await listener.finished;
+  await store.flushed().catch(() => {});
+  await Promise.all([replicating, watching]);
+  clearTimeout(hardStop);
+  if (failure.signal.aborted) throw failure.signal.reason;
+}
+
+async function openStore(
+  config: ServeConfig,
+  failure: AbortController,
+  stack: AsyncDisposableStack,
+): Promise<ShapeStore> {
+  const { storageDir } = config;
+  if (storageDir === ":memory:") return stack.use(new MemoryStore());
+  await Deno.mkdir(storageDir, { recursive: true });
+  stack.use(await lockStorage(storageDir));
+  const kv = await openKv(join(storageDir, "shapes.sqlite"));
+  return stack.use(new KvStore(kv, { onFailure: (error) => failure.abort(error) }));
+}
+
+function openPools(config: ServeConfig, stack: AsyncDisposableStack): { admin: Sql; query: Sql } {
+  const open = (url: string, max: number) => {
+    const sql = openPool({ url: databaseUrl(config, url), max });
+    stack.defer(() => sql.end({ timeout: 1 }));
+    return sql;
+  };
+  return {
+    admin: open(config.databaseUrl, ADMIN_CONNECTIONS),
+    query: open(config.pooledDatabaseUrl, config.poolSize),
+  };
+}
+
+function databaseUrl(config: ServeConfig, text: string): DatabaseUrl {
+  const url = parseDatabaseUrl(text);
+  const caFile = config.databaseCaFile ?? url.caFile;
+  return caFile ? withCaCertificate(url, Deno.readTextFileSync(caFile)) : url;
+}
+
+function openPort(
+  config: ServeConfig,
+  service: Catalog,
+  logger: LineLogger,
+  shutdown: AbortSignal,
+): Listener {
+  const server: ServerConfig = {
+    ...SERVER_DEFAULTS,
+    secret: config.secret,
+    isDeleteAllowed: config.isDeleteAllowed,
+    longPollTimeoutMs: config.longPollTimeoutMs,
+    maxAgeSeconds: config.cacheMaxAgeSeconds,
+    staleAgeSeconds: config.cacheStaleAgeSeconds,
+    maxConcurrent: config.maxConcurrentRequests,
+    version: VERSION,
+  };
+  const handler = createHandler({
+    service,
+    config: server,
+    logger: logger.with({ component: "http" }),
+    shutdown,
+  });
+  return listen({ handler, hostname: config.listenHost, port: config.port, shutdown });
+}
+
+function aborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener("abort", () => resolve(), { once: true });
+  });
+}

@@ -1,0 +1,88 @@
+/** When to report to the server, when to give a stream up, how long to wait before the next try. */
+
+import type { Policy } from "./postgres_error.ts";
+
+const STATUS_INTERVAL_MAX_MS = 10_000;
+const STATUS_INTERVAL_MIN_MS = 100;
+/** How long confirmations gather before they are reported. */
+const CONFIRM_DELAY_MS = 100;
+/** Beyond the server's own patience, for the network's and the machine's hiccups. */
+const STALL_MARGIN_MS = 30_000;
+const RETRY_FIRST_MS = 1000;
+const RETRY_LAST_MS = 10_000;
+/** A stream that lived this long was a working one. */
+export const STREAM_PROVEN_MS = 5000;
+
+/** What the rules look at. Times are `nowMs` values. */
+export interface Liveness {
+  /** The server's `wal_sender_timeout`; 0 when it is off. */
+  readonly walSenderTimeoutMs: number;
+  lastStatusMs: number;
+  lastReceivedMs: number;
+  /** When a confirmation that was not reported yet came first. */
+  unreportedSinceMs: number | undefined;
+  isReplyRequested: boolean;
+  /** While the reader is held back, silence is its own doing. */
+  isPaused: boolean;
+}
+
+export function createLiveness(walSenderTimeoutMs: number, nowMs: number): Liveness {
+  return {
+    walSenderTimeoutMs,
+    lastStatusMs: nowMs,
+    lastReceivedMs: nowMs,
+    unreportedSinceMs: undefined,
+    isReplyRequested: false,
+    isPaused: false,
+  };
+}
+
+/** A third of the server's patience, so that one lost turn of ours does no harm; 10 s at most. */
+export function statusIntervalMs(walSenderTimeoutMs: number): number {
+  if (walSenderTimeoutMs <= 0) return STATUS_INTERVAL_MAX_MS;
+  const third = Math.floor(walSenderTimeoutMs / 3);
+  return Math.max(STATUS_INTERVAL_MIN_MS, Math.min(STATUS_INTERVAL_MAX_MS, third));
+}
+
+/** When the next status must go out; in the past if it is due. */
+export function statusDueMs(liveness: Liveness): number {
+  if (liveness.isReplyRequested) return -Infinity;
+  const regular = liveness.lastStatusMs + statusIntervalMs(liveness.walSenderTimeoutMs);
+  if (liveness.unreportedSinceMs === undefined) return regular;
+  return Math.min(regular, liveness.unreportedSinceMs + CONFIRM_DELAY_MS);
+}
+
+/**
+ * Whether a status should ask the server to answer. A server that hears from us regularly has no
+ * reason of its own to speak, so silence proves nothing until it was asked.
+ */
+export function mustRequestReply(liveness: Liveness, nowMs: number): boolean {
+  if (liveness.isPaused) return false;
+  const silentMs = nowMs - liveness.lastReceivedMs;
+  return silentMs >= statusIntervalMs(liveness.walSenderTimeoutMs);
+}
+
+/**
+ * Whether the server has been silent for so long that it must be gone. Never with
+ * `wal_sender_timeout` off: then TCP's own probes decide, as they do for the server.
+ */
+export function isStalled(liveness: Liveness, nowMs: number): boolean {
+  if (liveness.isPaused || liveness.walSenderTimeoutMs <= 0) return false;
+  return nowMs - liveness.lastReceivedMs > liveness.walSenderTimeoutMs + STALL_MARGIN_MS;
+}
+
+/**
+ * How long to wait before try number `failures` + 1 (`failures` ≥ 1). `random` is in [0, 1): up to a
+ * fifth is taken off so that many instances do not come back in step.
+ */
+export function retryDelayMs(retry: Policy["retry"], failures: number, random: number): number {
+  const jitter = 1 - random / 5;
+  switch (retry) {
+    case "soon":
+      return RETRY_FIRST_MS * jitter;
+    case "slow":
+      return RETRY_LAST_MS * jitter;
+    case "backoff":
+      return Math.min(RETRY_LAST_MS, RETRY_FIRST_MS * 2 ** (failures - 1)) * jitter;
+  }
+}

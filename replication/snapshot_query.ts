@@ -1,0 +1,141 @@
+/** Reads a table's rows, and which transactions they are the result of. */
+
+import type { SnapshotRequest, SnapshotSink } from "../shapes/ports.ts";
+import { TableChangedError } from "../shapes/ports.ts";
+import type { Sql } from "./connection.ts";
+import { copyRows } from "./copy_rows.ts";
+import {
+  copySql,
+  firstRowTimeout,
+  parseVisibility,
+  prepareSnapshotSql,
+  snapshotError,
+  visibilitySql,
+} from "./snapshot_sql.ts";
+import { runTransaction, type Transaction } from "./transaction.ts";
+
+export interface SnapshotLimits {
+  /** Wait for a free connection. */
+  readonly queueTimeoutMs: number;
+  /** Wait for whoever alters or truncates the table. */
+  readonly lockTimeoutMs: number;
+  /** Run time until the first row. */
+  readonly firstRowTimeoutMs: number;
+}
+
+export const SNAPSHOT_LIMITS: SnapshotLimits = {
+  queueTimeoutMs: 30_000,
+  lockTimeoutMs: 10_000,
+  firstRowTimeoutMs: 30_000,
+};
+
+export interface SnapshotOptions {
+  readonly onReserved: () => void;
+  readonly signal: AbortSignal;
+  readonly limits?: SnapshotLimits;
+}
+
+/**
+ * `Source.snapshot` on a pool, which may be a pooler's: all state is the transaction's. Rejects at
+ * once when the signal fires, and never calls the sink after that; the connection follows when the
+ * server has let go of it.
+ */
+export async function readSnapshot(
+  sql: Sql,
+  request: SnapshotRequest,
+  sink: SnapshotSink,
+  options: SnapshotOptions,
+): Promise<void> {
+  options.signal.throwIfAborted();
+  try {
+    await new SnapshotRun(sql, request, sink, options).run();
+  } catch (error) {
+    options.signal.throwIfAborted();
+    throw snapshotError(error);
+  }
+}
+
+class SnapshotRun {
+  readonly #sql: Sql;
+  readonly #request: SnapshotRequest;
+  readonly #sink: SnapshotSink;
+  readonly #options: SnapshotOptions;
+  readonly #limits: SnapshotLimits;
+  #isReserved = false;
+
+  constructor(sql: Sql, request: SnapshotRequest, sink: SnapshotSink, options: SnapshotOptions) {
+    this.#sql = sql;
+    this.#request = request;
+    this.#sink = sink;
+    this.#options = options;
+    this.#limits = options.limits ?? SNAPSHOT_LIMITS;
+  }
+
+  async run(): Promise<void> {
+    try {
+      await this.#attempt(true);
+    } catch (error) {
+      // LOCK TABLE wants SELECT on the whole table, where COPY is content with the columns it reads.
+      if (this.#isReserved || !isDenied(error)) throw error;
+      await this.#attempt(false);
+    }
+  }
+
+  #attempt(isLocked: boolean): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const { signal } = this.#options;
+    const abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    const transaction = runTransaction(this.#sql, {
+      mode: "isolation level repeatable read read only",
+      queueTimeoutMs: this.#limits.queueTimeoutMs,
+    }, (transaction) => this.#read(transaction, isLocked, reject));
+    transaction.then(resolve, reject);
+    return promise.finally(() => signal.removeEventListener("abort", abort));
+  }
+
+  async #read(
+    transaction: Transaction,
+    isLocked: boolean,
+    reject: (error: unknown) => void,
+  ): Promise<void> {
+    const { signal, onReserved } = this.#options;
+    const { table, hasRows } = this.#request;
+    const text = copySql(this.#request);
+    signal.throwIfAborted();
+    const { lockTimeoutMs } = this.#limits;
+    await transaction.query(prepareSnapshotSql(table, { isLocked, lockTimeoutMs }));
+    signal.throwIfAborted();
+    this.#isReserved = true;
+    onReserved();
+    const [row] = await transaction.query(visibilitySql(table));
+    signal.throwIfAborted();
+    if (Number(row.oid) !== table.oid) {
+      throw new TableChangedError("Another table goes by the name now");
+    }
+    this.#sink.visible(parseVisibility(row.snapshot, row.wal));
+    if (hasRows) await this.#copy(transaction, text, reject);
+  }
+
+  async #copy(
+    transaction: Transaction,
+    text: string,
+    reject: (error: unknown) => void,
+  ): Promise<void> {
+    const { firstRowTimeoutMs } = this.#limits;
+    const { done, drained } = copyRows(transaction, text, {
+      sink: this.#sink,
+      signal: this.#options.signal,
+      firstRowTimeoutMs,
+      onTimeout: () => firstRowTimeout(firstRowTimeoutMs),
+    });
+    // The caller learns at once; the transaction can't end before the rest has come.
+    done.catch(reject);
+    await drained;
+    await done;
+  }
+}
+
+function isDenied(error: unknown): boolean {
+  return error instanceof Error && "code" in error && error.code === "42501";
+}

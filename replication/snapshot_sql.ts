@@ -1,0 +1,120 @@
+/** The texts of a snapshot: what it asks, how the answers read, what its errors mean. Pure. */
+
+import { UnavailableError } from "../shapes/errors.ts";
+import type { SnapshotRequest, Visibility } from "../shapes/ports.ts";
+import { TableChangedError } from "../shapes/ports.ts";
+import type { Table, TableColumn } from "../shapes/table.ts";
+import { displaySettingsSql } from "./connection.ts";
+import { parseLsn } from "./lsn.ts";
+import { quoteIdent, quoteLiteral, quoteTable } from "./sql_text.ts";
+import { isConnectionError, QueueTimeoutError } from "./transaction.ts";
+
+const RETRY_AFTER_SECONDS = 10;
+
+/**
+ * Settings of the transaction, and then the table's lock. The lock comes before the snapshot: TRUNCATE
+ * and the ALTER TABLEs that rewrite a table hide its rows from older snapshots, so a snapshot must
+ * not wait for them. Neither SET nor LOCK takes a snapshot.
+ */
+export function prepareSnapshotSql(
+  table: Table,
+  options: { isLocked: boolean; lockTimeoutMs: number },
+): string {
+  return [
+    displaySettingsSql("transaction"),
+    `SET LOCAL lock_timeout = ${options.lockTimeoutMs}`,
+    // The time limits of a snapshot are ours: a large table takes its time.
+    "SET LOCAL statement_timeout = 0",
+    ...(options.isLocked ? [`LOCK TABLE ${source(table)} IN ACCESS SHARE MODE`] : []),
+  ].join("; ");
+}
+
+/**
+ * The first statement of a REPEATABLE READ transaction takes its snapshot, before it calls any
+ * function. So the WAL position is read after that: what committed at or beyond it is not in it.
+ */
+export function visibilitySql(table: Table): string {
+  return `SELECT pg_catalog.pg_current_snapshot()::text AS snapshot,
+    (CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
+      ELSE pg_catalog.pg_current_wal_insert_lsn() END)::text AS wal,
+    pg_catalog.to_regclass(${quoteLiteral(quoteTable(table))})::oid::text AS oid`;
+}
+
+/** `xmin:xmax:xip,…`, as `pg_snapshot` prints. Throws `SyntaxError`. */
+export function parseVisibility(snapshot: string, wal: string): Visibility {
+  const match = /^(\d+):(\d+):([\d,]*)$/.exec(snapshot);
+  if (!match) throw new SyntaxError(`Cannot parse "${snapshot}" as a snapshot`);
+  const [, xmin, xmax, list] = match;
+  return {
+    xmin: BigInt(xmin),
+    xmax: BigInt(xmax),
+    inProgress: list === "" ? [] : list.split(",").map(BigInt),
+    walPosition: parseLsn(wal),
+  };
+}
+
+/** Throws `TableChangedError` if the table has not all the columns. */
+export function copySql({ table, columns, where }: SnapshotRequest): string {
+  const list = columns.map((name) => {
+    const column = table.columns.find((column) => column.name === name);
+    if (!column) throw new TableChangedError(`Table has no column "${name}"`);
+    return columnSql(column);
+  });
+  const condition = where === undefined ? "" : ` WHERE (${where}\n)`;
+  return `COPY (SELECT ${list.join(", ")} FROM ${source(table)}${condition}) TO STDOUT`;
+}
+
+/** Their cast to text and their output function differ; clients are used to the former (WIRE.md 7.2). */
+const CAST_TYPES: readonly string[] = ["bool", "inet"];
+
+function columnSql({ name, dims, baseTypeName }: TableColumn): string {
+  const isCast = dims === 0 && CAST_TYPES.includes(baseTypeName);
+  return isCast ? `${quoteIdent(name)}::pg_catalog.text` : quoteIdent(name);
+}
+
+/** Rows of inheritance children are not in the parent's log, so they must not be in its snapshot. */
+function source(table: Table): string {
+  return table.kind === "partitioned" ? quoteTable(table) : `ONLY ${quoteTable(table)}`;
+}
+
+/** What is thrown for an error of a snapshot. Never holds SQL of ours. */
+export function snapshotError(error: unknown): unknown {
+  if (error instanceof QueueTimeoutError) return queueTimeout();
+  if (isConnectionError(error)) return unavailable("Database connection not available", error);
+  if (!(error instanceof Error) || error.name !== "PostgresError") return error;
+  const code = "code" in error ? `${error.code}` : "";
+  if (CHANGED_STATES.includes(code)) return new TableChangedError(error.message, { cause: error });
+  if (code === "55P03" || code === "40P01") return lockTimeout(error);
+  if (/^(53|57P|08)/.test(code)) return unavailable("Database connection not available", error);
+  // Privileges; a standby that had to give way to its primary; cancelled by somebody.
+  if (/^(42501|40001|57014)$/.test(code)) {
+    return unavailable(`Unable to create initial snapshot: ${error.message}`, error);
+  }
+  return new Error(error.message, { cause: error });
+}
+
+/** undefined_table, undefined_column, undefined_function, undefined_object, invalid_schema_name. */
+const CHANGED_STATES = ["42P01", "42703", "42883", "42704", "3F000"];
+
+export function lockTimeout(cause?: unknown): UnavailableError {
+  return unavailable("Snapshot timed out while waiting for a table lock", cause);
+}
+
+export function firstRowTimeout(timeoutMs: number): UnavailableError {
+  return unavailable(
+    `Snapshot query took too long to return data (cancelled after ${timeoutMs}ms). Please ensure ` +
+      "snapshot queries are using an index to avoid taking up all database connections.",
+  );
+}
+
+function queueTimeout(): UnavailableError {
+  return unavailable("Snapshot creation failed because of a connection pool queue timeout");
+}
+
+function unavailable(message: string, cause?: unknown): UnavailableError {
+  return new UnavailableError(message, {
+    retryAfterSeconds: RETRY_AFTER_SECONDS,
+    isKnown: true,
+    cause,
+  });
+}

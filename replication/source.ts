@@ -1,0 +1,107 @@
+/** The domain's `Source` on Postgres. */
+
+import type { Logger, SnapshotRequest, SnapshotSink, Source } from "../shapes/ports.ts";
+import type { Table, TableName } from "../shapes/table.ts";
+import type { Sql } from "./connection.ts";
+import { describeTable, readAncestors } from "./inspect.ts";
+import { Publisher } from "./publication.ts";
+import { setupNames } from "./setup_plan.ts";
+import { readSnapshot } from "./snapshot_query.ts";
+import { watchTables } from "./table_watch.ts";
+
+export interface PostgresSourceOptions {
+  /** Straight to the database: catalog and DDL. Its size limits how many tables are altered at once. */
+  readonly admin: Sql;
+  /**
+   * For snapshots only, maybe through a pooler. A pool of its own: the driver sends queries of
+   * different callers down one connection, and a snapshot's would wait for the one before.
+   */
+  readonly query: Sql;
+  readonly streamId: string;
+  /** The publication and the tables' identities are somebody else's: found missing, never altered. */
+  readonly isManual: boolean;
+  readonly logger: Logger;
+}
+
+export interface SourceWatch {
+  /** The tables in use, as they were described. */
+  readonly tables: () => readonly Table[];
+  readonly onChange: (oid: number, now: Table | undefined) => void;
+  /** The table is no longer prepared, and changes may have been missed. */
+  readonly onUnprepared?: (oid: number) => void;
+  readonly intervalMs?: number;
+  readonly signal: AbortSignal;
+}
+
+const WATCH_INTERVAL_MS = 1000;
+
+/** Owns neither pool. May be used by many callers at once. */
+export class PostgresSource implements Source {
+  readonly #options: PostgresSourceOptions;
+  readonly #publication: string;
+  readonly #publisher: Publisher;
+
+  constructor(options: PostgresSourceOptions) {
+    this.#options = options;
+    this.#publication = setupNames(options.streamId).publication;
+    this.#publisher = new Publisher({
+      sql: options.admin,
+      publication: this.#publication,
+      isManual: options.isManual,
+      logger: options.logger,
+    });
+  }
+
+  describe(name: TableName): Promise<Table | undefined> {
+    return describeTable(this.#options.admin, name);
+  }
+
+  prepare(table: Table): Promise<void> {
+    return this.#publisher.prepare(table);
+  }
+
+  snapshot(
+    request: SnapshotRequest,
+    sink: SnapshotSink,
+    options: { onReserved: () => void; signal: AbortSignal },
+  ): Promise<void> {
+    return readSnapshot(this.#options.query, request, sink, options);
+  }
+
+  ancestors(relationOid: number): Promise<readonly number[]> {
+    return readAncestors(this.#options.admin, relationOid);
+  }
+
+  /** Watches tables until the signal fires; never rejects. What changed is prepared anew. */
+  watch({ tables, onChange, onUnprepared, intervalMs, signal }: SourceWatch): Promise<void> {
+    return watchTables({
+      sql: this.#options.admin,
+      tables,
+      onChange: (oid, now) => {
+        this.forget(oid);
+        onChange(oid, now);
+      },
+      preparation: {
+        publication: this.#publication,
+        isPrepared: (oid) => this.#publisher.isPrepared(oid),
+        onLost: (oid) => {
+          this.forget(oid);
+          onUnprepared?.(oid);
+        },
+      },
+      intervalMs: intervalMs ?? WATCH_INTERVAL_MS,
+      signal,
+      logger: this.#options.logger,
+    });
+  }
+
+  /** The next `prepare` of the table looks again. */
+  forget(oid: number): void {
+    this.#publisher.forget(oid);
+  }
+
+  /** After a reconnection: the next `prepare` of every table looks again. */
+  forgetAll(): void {
+    this.#publisher.forgetAll();
+  }
+}

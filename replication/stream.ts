@@ -1,0 +1,207 @@
+/** One run of the replication stream: reads, delivers, reports. */
+
+import type { Duplex } from "node:stream";
+import type { StreamEvent } from "../shapes/change.ts";
+import { assemble, type Assembler, createAssembler, isInTransaction } from "./assemble.ts";
+import type { ReplicationConnection } from "./connection.ts";
+import {
+  createLiveness,
+  isStalled,
+  type Liveness,
+  mustRequestReply,
+  statusDueMs,
+} from "./liveness.ts";
+import { decodePgoutput } from "./pgoutput.ts";
+import { ConnectionError } from "./postgres_error.ts";
+import { decodeStandby, encodeStatusUpdate } from "./standby.ts";
+
+export interface StreamOptions {
+  readonly connection: ReplicationConnection;
+  readonly duplex: Duplex;
+  readonly walSenderTimeoutMs: number;
+  /** Where the slot stands: reported until more is confirmed. */
+  readonly confirmedLsn: bigint;
+  readonly accept: (events: readonly StreamEvent[]) => Promise<void> | undefined;
+  readonly now: () => number;
+}
+
+/**
+ * How long a goodbye may take, of which closing the connection gets the rest: the server ends the
+ * transaction that it is sending before it answers.
+ */
+const GOODBYE_MS = 1500;
+
+/**
+ * Reads the copy-both stream until it fails or is told to stop. What one read of the socket brought
+ * becomes one batch of events; while the sink works on a batch the socket is paused, so that at
+ * most the stream's own buffer and one read wait in memory. Reports go on meanwhile.
+ */
+export class ReplicationStream {
+  readonly #options: StreamOptions;
+  readonly #assembler: Assembler = createAssembler();
+  readonly #liveness: Liveness;
+  readonly #done = Promise.withResolvers<void>();
+  #batch: StreamEvent[] = [];
+  #isFlushScheduled = false;
+  #isOver = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #receivedLsn: bigint;
+  #confirmedLsn: bigint;
+
+  constructor(options: StreamOptions) {
+    this.#options = options;
+    this.#liveness = createLiveness(options.walSenderTimeoutMs, options.now());
+    this.#receivedLsn = options.confirmedLsn;
+    this.#confirmedLsn = options.confirmedLsn;
+  }
+
+  /** Resolves when it was stopped in an orderly way, within 2 s of the signal; else rejects. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { duplex, connection } = this.#options;
+    const stop = () => this.#stop();
+    signal.addEventListener("abort", stop, { once: true });
+    duplex.on("data", this.#onData);
+    duplex.once("end", () => this.fail(new ConnectionError("closed", "Server ended the stream")));
+    connection.closed.then((reason) => this.fail(reason));
+    this.#sendStatus();
+    if (signal.aborted) stop();
+    try {
+      await this.#done.promise;
+    } finally {
+      signal.removeEventListener("abort", stop);
+    }
+  }
+
+  /** Lets the server drop the WAL before `lsn`: everything before it is durable. Never goes back. */
+  confirm(lsn: bigint): void {
+    if (lsn <= this.#confirmedLsn || this.#isOver) return;
+    this.#confirmedLsn = lsn;
+    if (this.#liveness.unreportedSinceMs !== undefined) return;
+    this.#liveness.unreportedSinceMs = this.#options.now();
+    this.#arm();
+  }
+
+  /** Gives the stream up: `run` rejects with the error. */
+  fail(error: unknown): void {
+    if (this.#isOver) return;
+    this.#end();
+    this.#done.reject(error);
+  }
+
+  #end(): void {
+    this.#isOver = true;
+    clearTimeout(this.#timer);
+    this.#batch = [];
+    this.#options.duplex.off("data", this.#onData);
+  }
+
+  readonly #onData = (bytes: Uint8Array): void => {
+    try {
+      this.#read(bytes);
+    } catch (error) {
+      return this.fail(error);
+    }
+    if (this.#isFlushScheduled) return;
+    this.#isFlushScheduled = true;
+    queueMicrotask(this.#flush);
+  };
+
+  #read(bytes: Uint8Array): void {
+    const message = decodeStandby(bytes);
+    if (message.walEnd > this.#receivedLsn) this.#receivedLsn = message.walEnd;
+    if (message.kind === "xlogData") {
+      const event = assemble(this.#assembler, decodePgoutput(message.data));
+      if (event === undefined) return;
+      this.#batch.push(event);
+      if (event.kind === "commit" && event.endLsn > this.#receivedLsn) {
+        this.#receivedLsn = event.endLsn;
+      }
+      return;
+    }
+    if (message.isReplyRequested) this.#liveness.isReplyRequested = true;
+    // Inside a transaction the server's position says nothing about what we have.
+    if (isInTransaction(this.#assembler)) return;
+    this.#batch.push({ kind: "progress", walEnd: message.walEnd });
+  }
+
+  readonly #flush = (): void => {
+    this.#isFlushScheduled = false;
+    if (this.#isOver) return;
+    this.#liveness.lastReceivedMs = this.#options.now();
+    if (this.#liveness.isReplyRequested) this.#sendStatus();
+    if (this.#batch.length > 0) this.#deliver();
+  };
+
+  #deliver(): void {
+    const events = this.#batch;
+    this.#batch = [];
+    try {
+      const accepted = this.#options.accept(events);
+      if (accepted === undefined) return;
+      this.#pause();
+      accepted.then(this.#resume, (error) => this.fail(error));
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  #pause(): void {
+    this.#liveness.isPaused = true;
+    this.#options.duplex.pause();
+  }
+
+  readonly #resume = (): void => {
+    if (this.#isOver) return;
+    this.#liveness.isPaused = false;
+    this.#liveness.lastReceivedMs = this.#options.now();
+    this.#options.duplex.resume();
+  };
+
+  #sendStatus(): void {
+    const nowMs = this.#options.now();
+    const isReplyRequested = mustRequestReply(this.#liveness, nowMs);
+    // The server believes whatever it is told: never more than it has sent.
+    const flushed = this.#confirmedLsn < this.#receivedLsn ? this.#confirmedLsn : this.#receivedLsn;
+    const written = this.#receivedLsn;
+    this.#options.duplex.write(
+      encodeStatusUpdate({ written, flushed, applied: flushed, nowMs, isReplyRequested }),
+    );
+    this.#liveness.lastStatusMs = nowMs;
+    this.#liveness.unreportedSinceMs = undefined;
+    this.#liveness.isReplyRequested = false;
+    this.#arm();
+  }
+
+  #arm(): void {
+    clearTimeout(this.#timer);
+    const dueInMs = statusDueMs(this.#liveness) - this.#options.now();
+    this.#timer = setTimeout(this.#tick, Math.max(0, dueInMs));
+  }
+
+  readonly #tick = (): void => {
+    if (this.#isOver) return;
+    const nowMs = this.#options.now();
+    if (isStalled(this.#liveness, nowMs)) {
+      const seconds = Math.round((nowMs - this.#liveness.lastReceivedMs) / 1000);
+      this.fail(new ConnectionError("stalled", `Server has been silent for ${seconds} s`));
+    } else if (statusDueMs(this.#liveness) <= nowMs) this.#sendStatus();
+    else this.#arm();
+  };
+
+  /** Says what is confirmed, ends our side, and reads on until the server has ended its own. */
+  #stop(): void {
+    if (this.#isOver) return;
+    const { duplex, connection } = this.#options;
+    this.#sendStatus();
+    this.#end();
+    const timer = setTimeout(this.#done.resolve, GOODBYE_MS);
+    const finish = () => {
+      clearTimeout(timer);
+      this.#done.resolve();
+    };
+    duplex.once("end", finish);
+    connection.closed.then(finish);
+    duplex.end();
+    duplex.resume();
+  }
+}

@@ -1,0 +1,41 @@
+import type { RequestedOffset } from "../shapes/offset.ts";
+import { CACHE, cacheForEvents, cacheForLog } from "./protocol.ts";
+import type { ServerConfig } from "./config.ts";
+
+/** How a request wants changes: not waiting for them, by long poll, or as an event stream. */
+export type LiveMode = "no" | "longPoll" | "sse";
+
+export function isReadMethod(method: string): boolean {
+  return method === "GET" || method === "HEAD";
+}
+
+/** `cache-control` of log answers, 200 and 304 (WIRE.md 3.2). */
+export function cacheForAnswer(
+  config: ServerConfig,
+  method: string,
+  offset: RequestedOffset,
+  live: LiveMode,
+): string {
+  if (!isReadMethod(method)) return CACHE.revalidate;
+  if (!config.isCacheable) return CACHE.noStore;
+  if (offset.kind === "before") return CACHE.start;
+  switch (live) {
+    case "sse":
+      return cacheForEvents(Math.max(1, Math.floor(config.sseTimeoutMs / 1000) - 1));
+    case "longPoll":
+      return CACHE.live;
+    case "no":
+      return cacheForLog(config.maxAgeSeconds, config.staleAgeSeconds);
+  }
+}
+
+/** `cache-control` of a 409. */
+export function cacheForRefetch(
+  config: ServerConfig,
+  method: string,
+  hasHandle: boolean,
+): string {
+  if (!isReadMethod(method)) return CACHE.revalidate;
+  if (!config.isCacheable) return CACHE.noStore;
+  return hasHandle ? CACHE.refetchWithHandle : CACHE.refetch;
+}

@@ -1,0 +1,98 @@
+import type { ServedShape } from "../shapes/service.ts";
+import type { AdmissionKind } from "./admission.ts";
+import type { Answer } from "./answer.ts";
+import { type HandlerOptions, openContext, type ServerContext } from "./context.ts";
+import { deleteShape } from "./delete_shape.ts";
+import {
+  bareAnswer,
+  errorAnswer,
+  notFoundAnswer,
+  overloadedAnswer,
+  plainErrorAnswer,
+} from "./error_answers.ts";
+import { MESSAGE, PARAM } from "./protocol.ts";
+import { parseQuery, type QueryMap } from "./query.ts";
+import { readEcho, toResponse } from "./respond.ts";
+import { isAuthorized, matchRoute, type Route, splitTarget } from "./router.ts";
+import { type Exchange, serveShape } from "./serve_shape.ts";
+import { healthAnswer, preflightAnswer } from "./small_routes.ts";
+
+export type Handler = (request: Request) => Promise<Response> | Response;
+
+/** The HTTP API over a `ShapeService`. Never throws and never rejects. */
+export function createHandler(options: HandlerOptions): Handler {
+  const context = openContext(options);
+  return (request) => handleRequest(context, request);
+}
+
+export function handleRequest(
+  context: ServerContext,
+  request: Request,
+): Promise<Response> | Response {
+  const target = splitTarget(request.url);
+  const route = matchRoute(request.method, target.path);
+  switch (route.kind) {
+    case "shape":
+    case "deleteShape":
+      return handleShape(context, route, request, target.query);
+    case "preflight":
+      return toResponse(context, preflightAnswer(request), "shape", readEcho(request));
+    case "health": {
+      const answer = healthAnswer(context.service.state);
+      return toResponse(context, answer, "other", readEcho(request));
+    }
+    case "root":
+      return toResponse(context, bareAnswer(200), "other", readEcho(request));
+    case "notFound":
+      return toResponse(context, notFoundAnswer(), "other", readEcho(request));
+  }
+}
+
+async function handleShape(
+  context: ServerContext,
+  route: Route,
+  request: Request,
+  rawQuery: string,
+): Promise<Response> {
+  const echo = readEcho(request);
+  const query = parseQuery(rawQuery);
+  if (!query) return toResponse(context, bareAnswer(400), "none", echo);
+  if (!isAuthorized(route, query, context.config.secret)) {
+    const refusal = plainErrorAnswer(401, { message: MESSAGE.unauthorized });
+    return toResponse(context, refusal, "none", echo);
+  }
+  const exchange: Exchange = { request, method: echo.method, query };
+  if (route.kind === "deleteShape") {
+    const answer = await answered(context, exchange, deleteShape(context, exchange));
+    return toResponse(context, answer, "shape", echo);
+  }
+  const kind = admissionKind(context, query);
+  const permit = context.admission.acquire(kind);
+  if (!permit) {
+    const refusal = overloadedAnswer(kind, context.admission.limit(kind), context.random);
+    return toResponse(context, refusal, "shape", echo);
+  }
+  const answer = await answered(context, exchange, serveShape(context, exchange, permit));
+  return toResponse(context, answer, "shape", echo, () => permit.release());
+}
+
+async function answered(
+  context: ServerContext,
+  { method }: Exchange,
+  answer: Promise<Answer>,
+): Promise<Answer> {
+  try {
+    return await answer;
+  } catch (error) {
+    return errorAnswer(error, method, context);
+  }
+}
+
+/** Who comes with the handle of a shape costs little (WIRE.md 6.4). */
+function admissionKind({ service }: ServerContext, query: QueryMap): AdmissionKind {
+  const handle = query.get(PARAM.handle);
+  const shape: ServedShape | undefined = typeof handle === "string"
+    ? service.byHandle(handle)
+    : undefined;
+  return shape ? "existing" : "initial";
+}

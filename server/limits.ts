@@ -1,0 +1,32 @@
+/** Limits of the HTTP side, with their units and reasons. */
+
+/** Body of a POST (WIRE.md 2.8). */
+export const REQUEST_BODY_BYTES_MAX = 8_000_000;
+
+/**
+ * Answers up to this size are sent whole, with a content-length; larger ones in pieces of this
+ * size, each made only when the client has taken the one before, so slow clients pin no memory.
+ */
+export const BODY_PIECE_BYTES = 64 * 1024;
+
+/** A client that takes no piece of its answer for so long loses it, and gives its permit back. */
+export const STALLED_CLIENT_MS = 60_000;
+
+/** Wake-ups are shared by the waiters of a shape: bodies kept for that, per shape. */
+export const SHARED_VIEWS_MAX = 8;
+
+/** How long a shape nobody waits for is still watched: long polls come back within moments. */
+export const IDLE_WATCH_MS = 1_000;
+
+/** Spellings of a shape's definition that are remembered as its own. */
+export const KNOWN_SPELLINGS_MAX = 32;
+
+/** Lengths of a request id that is echoed; others are replaced. */
+export const REQUEST_ID_BYTES_MIN = 20;
+export const REQUEST_ID_BYTES_MAX = 200;
+
+/** How often a request that named no handle looks again when its shape vanished under it. */
+export const RESOLVE_ATTEMPTS_MAX = 3;
+
+/** Deadlines are met this much late at most: requests share timers. */
+export const DEADLINE_GRAIN_MS = 25;

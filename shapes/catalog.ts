@@ -1,0 +1,306 @@
+/** Makes shapes, finds them again, and ends them: the domain's face to HTTP. */
+
+import {
+  canonicalText,
+  type DefinitionRules,
+  missingTableError,
+  parseRequestedTable,
+  resolveDefinition,
+  type ShapeDefinition,
+} from "./definition.ts";
+import { InvalidRequestError, ShapeGoneError, UnavailableError } from "./errors.ts";
+import { createHandleMaker } from "./handle.ts";
+import type { Ingest } from "./ingest.ts";
+import type { StoredShape, StoredState } from "./log/store.ts";
+import { type Logger, type Source, TableChangedError } from "./ports.ts";
+import { isTableCompatible } from "./routing/compatibility.ts";
+import {
+  type DefinitionRequest,
+  type ServiceState,
+  type ShapeService,
+  SnapshotError,
+} from "./service.ts";
+import { Shape, type ShapeResources } from "./shape.ts";
+import { ShapeIndex } from "./shape_index.ts";
+import { fillShape, parseStoredSnapshot } from "./snapshot.ts";
+import { formatStoredDefinition, parseStoredDefinition } from "./stored_definition.ts";
+import type { Table, TableName } from "./table.ts";
+
+/** Between its connection being ready and its snapshot being taken a new shape holds up the stream. */
+const SNAPSHOT_START_MS = 5_000;
+
+export interface CatalogOptions {
+  readonly source: Source;
+  readonly resources: ShapeResources;
+  readonly logger: Logger;
+  readonly nowMs: () => number;
+}
+
+export class Catalog implements ShapeService {
+  readonly #options: CatalogOptions;
+  readonly #index = new ShapeIndex();
+  readonly #canonical = new WeakMap<Shape, string>();
+  readonly #filling = new Map<Shape, AbortController>();
+  readonly #describing = new Map<string, Promise<Table | undefined>>();
+  readonly #makeHandle: (definition: string) => string;
+  #ingest: Ingest | undefined;
+  #rules: DefinitionRules = { hasGeneratedColumns: false, isTextOrderBytewise: false };
+  #state: ServiceState = "starting";
+  #stateReason = "";
+  #activated = Promise.withResolvers<void>();
+
+  constructor(options: CatalogOptions) {
+    this.#options = options;
+    this.#makeHandle = createHandleMaker(options.nowMs);
+  }
+
+  get state(): ServiceState {
+    return this.#state;
+  }
+
+  get stateReason(): string {
+    return this.#stateReason;
+  }
+
+  get lastSeenLsn(): bigint {
+    return this.#ingest?.lastSeenLsn ?? 0n;
+  }
+
+  get shapeCount(): number {
+    return this.#index.size;
+  }
+
+  /** The tables that have shapes. */
+  get tables(): readonly Table[] {
+    return [...this.#index.tables];
+  }
+
+  setState(state: ServiceState, reason: string): void {
+    if (state === "active" && this.#state !== "active") this.#activated.resolve();
+    else if (state !== "active" && this.#state === "active") {
+      this.#activated = Promise.withResolvers();
+    }
+    this.#state = state;
+    this.#stateReason = reason;
+  }
+
+  setRules(rules: DefinitionRules): void {
+    this.#rules = rules;
+  }
+
+  async whenActive(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    if (this.#state === "active" || signal.aborted) return;
+    const over = Promise.withResolvers<void>();
+    const timer = setTimeout(over.resolve, timeoutMs);
+    signal.addEventListener("abort", () => over.resolve(), { once: true });
+    await Promise.race([this.#activated.promise, over.promise]);
+    clearTimeout(timer);
+  }
+
+  /** Brings back the shapes of an earlier run. */
+  restore(state: StoredState, ingest: Ingest): void {
+    this.#ingest = ingest;
+    for (const stored of state.shapes) {
+      if (this.#restoreShape(stored, ingest)) continue;
+      this.#options.resources.store.dropShape(stored.handle);
+    }
+  }
+
+  #restoreShape(stored: StoredShape, ingest: Ingest): boolean {
+    const { resources, nowMs, logger } = this.#options;
+    try {
+      const definition = parseStoredDefinition(stored.meta);
+      if (!definition || stored.snapshot === undefined) return false;
+      const snapshot = parseStoredSnapshot(stored.snapshot);
+      const shape = new Shape(stored.handle, definition, resources, nowMs(), {
+        shape: stored,
+        ...snapshot,
+      });
+      this.#register(shape, canonicalText(definition));
+      ingest.add(shape, undefined);
+      return true;
+    } catch (error) {
+      logger.warn("Could not restore a shape", { handle: stored.handle, reason: `${error}` });
+      return false;
+    }
+  }
+
+  byHandle(handle: string): Shape | undefined {
+    return this.#index.byHandle(handle);
+  }
+
+  async find(request: DefinitionRequest): Promise<Shape | undefined> {
+    const known = this.#findKnown(request);
+    if (known) return known;
+    const definition = await this.#resolve(request);
+    return this.#index.byDefinition(canonicalText(definition));
+  }
+
+  async findOrCreate(request: DefinitionRequest): Promise<Shape> {
+    const known = this.#findKnown(request);
+    if (known) return known;
+    const definition = await this.#resolve(request);
+    const canonical = canonicalText(definition);
+    const shape = this.#index.byDefinition(canonical) ??
+      this.#create(definition, canonical, request);
+    this.#index.remember(request, shape);
+    return shape;
+  }
+
+  drop(handle: string): void {
+    const shape = this.#index.byHandle(handle);
+    if (shape) this.#end(shape, "It was deleted");
+  }
+
+  /** Ends the least recently used shapes beyond the limit. */
+  evictBeyond(limit: number): void {
+    const excess = this.#index.size - limit;
+    if (excess <= 0) return;
+    const oldestFirst = [...this.#index.shapes].sort((a, b) => a.lastUsedMs - b.lastUsedMs);
+    for (const shape of oldestFirst.slice(0, excess)) {
+      this.#end(shape, "More shapes than the limit allows");
+    }
+  }
+
+  /** The shape can't go on: clients start again with another. */
+  rotate(shape: Shape, reason: string): void {
+    this.#end(shape, reason);
+  }
+
+  endAll(reason: string): void {
+    for (const shape of [...this.#index.shapes]) this.#end(shape, reason);
+  }
+
+  /** The catalog says something else of a table: undefined when there is none of that OID and name. */
+  tableChanged(oid: number, now: Table | undefined): void {
+    for (const shape of this.#index.onTable(oid)) {
+      if (!now || !isTableCompatible(shape.definition, now)) {
+        this.#end(shape, now ? "The table's definition changed" : "The table is gone");
+        continue;
+      }
+      const hadPartitions = shape.definition.table.partitions.join();
+      shape.updateTable(now);
+      if (hadPartitions !== now.partitions.join()) this.#ingest?.refresh(shape);
+    }
+    if (now && this.#index.onTable(oid).length > 0) this.#index.setTable(now);
+  }
+
+  /** What can be found without asking the database. */
+  #findKnown(request: DefinitionRequest): Shape | undefined {
+    const remembered = this.#index.byRequest(request);
+    if (remembered && !remembered.isGone) return remembered;
+    const table = this.#index.tableByName(parseRequestedTable(request.table));
+    if (!table) return undefined;
+    const definition = this.#tryResolve(request, table);
+    const shape = definition && this.#index.byDefinition(canonicalText(definition));
+    if (shape) this.#index.remember(request, shape);
+    return shape;
+  }
+
+  /** Against a table that may have changed since: errors count only against a fresh one. */
+  #tryResolve(request: DefinitionRequest, table: Table): ShapeDefinition | undefined {
+    try {
+      return resolveDefinition(request, table, this.#rules);
+    } catch (error) {
+      if (error instanceof InvalidRequestError) return undefined;
+      throw error;
+    }
+  }
+
+  async #resolve(request: DefinitionRequest): Promise<ShapeDefinition> {
+    const name = parseRequestedTable(request.table);
+    const table = await this.#describe(name);
+    if (!table) throw missingTableError(name);
+    return resolveDefinition(request, table, this.#rules);
+  }
+
+  /** One question for all who ask at the same time. */
+  #describe(name: TableName): Promise<Table | undefined> {
+    const key = `${name.schema}\0${name.name}`;
+    const asked = this.#describing.get(key);
+    if (asked) return asked;
+    const answer = this.#options.source.describe(name)
+      .finally(() => this.#describing.delete(key));
+    this.#describing.set(key, answer);
+    return answer;
+  }
+
+  #create(definition: ShapeDefinition, canonical: string, request: DefinitionRequest): Shape {
+    const { resources, nowMs } = this.#options;
+    const shape = new Shape(this.#makeHandle(canonical), definition, resources, nowMs());
+    this.#register(shape, canonical);
+    this.#fill(shape, formatStoredDefinition(definition, request, this.#rules));
+    return shape;
+  }
+
+  #register(shape: Shape, canonical: string): void {
+    this.#canonical.set(shape, canonical);
+    this.#index.add(shape, canonical);
+  }
+
+  async #fill(shape: Shape, meta: string): Promise<void> {
+    const { source, resources } = this.#options;
+    const abort = new AbortController();
+    this.#filling.set(shape, abort);
+    const taken = Promise.withResolvers<void>();
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    try {
+      await source.prepare(shape.definition.table);
+      if (shape.isGone) return;
+      resources.store.createShape(shape.handle, meta);
+      await fillShape(shape, {
+        source,
+        store: resources.store,
+        chunkBytes: resources.chunkBytes,
+        signal: abort.signal,
+        onReserved: () => {
+          timer = setTimeout(() => abort.abort(startedTooSlowly()), SNAPSHOT_START_MS);
+          this.#ingest?.add(shape, taken.promise);
+        },
+        onVisible: () => {
+          clearTimeout(timer);
+          taken.resolve();
+        },
+      });
+      if (!shape.isGone) shape.completeSnapshot();
+    } catch (error) {
+      this.#fail(shape, error);
+    } finally {
+      clearTimeout(timer);
+      taken.resolve();
+      this.#filling.delete(shape);
+    }
+  }
+
+  #fail(shape: Shape, error: unknown): void {
+    if (shape.isGone) return;
+    const reason = error instanceof Error ? error.message : `${error}`;
+    this.#end(shape, `Its snapshot failed: ${reason}`, snapshotFailure(shape, error));
+  }
+
+  #end(shape: Shape, reason: string, error?: Error): void {
+    if (shape.isGone) return;
+    const { table } = shape.definition;
+    this.#options.logger.info("Shape ended", { handle: shape.handle, table: table.name, reason });
+    this.#index.remove(shape, this.#canonical.get(shape) ?? "");
+    this.#ingest?.remove(shape);
+    this.#options.resources.store.dropShape(shape.handle);
+    this.#filling.get(shape)?.abort(new ShapeGoneError(shape.handle));
+    shape.end(error);
+  }
+}
+
+/** What those who wait for the first rows are told. */
+function snapshotFailure(shape: Shape, error: unknown): Error {
+  if (error instanceof TableChangedError) return new ShapeGoneError(shape.handle);
+  if (error instanceof UnavailableError) return error;
+  const message = error instanceof Error ? error.message : `${error}`;
+  return new SnapshotError(message, { cause: error });
+}
+
+function startedTooSlowly(): UnavailableError {
+  return new UnavailableError("Snapshot query took too long to start reading from the database", {
+    retryAfterSeconds: 10,
+    isKnown: true,
+  });
+}

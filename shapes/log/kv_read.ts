@@ -1,0 +1,180 @@
+/**
+ * Reading snapshots and logs piece by piece. A reader remembers only a position: whatever of the
+ * stream is in memory is taken from there, the rest from KV in small batches, which the readers of
+ * the same place share. While it waits for its consumer a reader holds at most one batch.
+ */
+
+import type { Kv, KvKey } from "@deno/kv";
+import { ShapeGoneError } from "../errors.ts";
+import { compareOffsets, type Offset } from "../offset.ts";
+import {
+  type KeyRange,
+  type LogPosition,
+  logPositionOf,
+  logRangeAfter,
+  snapshotEndOf,
+  snapshotRangeFrom,
+} from "./kv_keys.ts";
+import { endOfEntry, pieceOfLogValue, positionAfter } from "./log_value.ts";
+import { type ColdValue, type ColdValues, pieceOfTail, type ShapeMemory } from "./shape_memory.ts";
+import type { LogPiece } from "./store.ts";
+
+/** Values of a reader's first batch and of the largest: at most 384 KiB for each stalled reader. */
+const BATCH_MIN = 2;
+const BATCH_MAX = 6;
+
+/** Entries beyond `since` and up to `until`. Throws `ShapeGoneError` once the shape is dropped. */
+export async function* readLog(
+  kv: Kv,
+  shape: ShapeMemory,
+  since: Offset,
+  until: Offset,
+): AsyncGenerator<LogPiece> {
+  assertPresent(shape);
+  const log = shape.log;
+  const stream = logStream(shape);
+  let at = endOfEntry(since);
+  for (let batch = BATCH_MIN; isBefore(at, until); batch = Math.min(batch * 2, BATCH_MAX)) {
+    while (log.values.covers(at) && isBefore(at, until)) {
+      assertPresent(shape);
+      const recent = log.values.after(at);
+      const piece = recent === undefined
+        ? pieceOfTail(log.tail, at, until)
+        : pieceOfLogValue(recent.value, at, until);
+      if (piece === undefined) return;
+      at = recent !== undefined && !piece.isLast ? recent.end : endOfEntry(piece.last);
+      yield piece;
+    }
+    if (!isBefore(at, until)) return;
+    for (const { value, next } of await readCold(kv, shape, stream, at, batch)) {
+      if (value.length === 0) throw new Error(`Log of shape "${shape.handle}" lacks a value`);
+      const piece = pieceOfLogValue(value, at, until);
+      if (piece === undefined) return;
+      at = piece.isLast ? endOfEntry(piece.last) : next;
+      yield piece;
+      assertPresent(shape);
+    }
+  }
+}
+
+/** Bytes of a chunk from `fromByte` on. Throws `ShapeGoneError` once the shape is dropped. */
+export async function* readSnapshot(
+  kv: Kv,
+  shape: ShapeMemory,
+  chunk: number,
+  fromByte: number,
+): AsyncGenerator<Uint8Array> {
+  const stream = chunkStream(shape, chunk);
+  let at = fromByte;
+  for (let batch = BATCH_MIN;; batch = Math.min(batch * 2, BATCH_MAX)) {
+    for (;;) {
+      assertPresent(shape);
+      const recent = shape.chunks.get(chunk);
+      if (recent === undefined || !recent.covers(at)) break;
+      const found = recent.after(at);
+      if (found === undefined) return;
+      const from = found.value.length - (found.end - at);
+      at = found.end;
+      yield found.value.subarray(from);
+    }
+    for (const { value, next } of await readCold(kv, shape, stream, at, batch)) {
+      if (value.length === 0) return;
+      const from = value.length - (next - at);
+      at = next;
+      yield value.subarray(from);
+      assertPresent(shape);
+    }
+  }
+}
+
+function isBefore(at: LogPosition, until: Offset): boolean {
+  return at.part !== Infinity || compareOffsets(at, until) < 0;
+}
+
+function assertPresent(shape: ShapeMemory): void {
+  if (shape.isDropped) throw new ShapeGoneError(shape.handle);
+}
+
+/** A sequence of values in KV, each found from the position after the one before. */
+interface ColdStream<P> {
+  readonly known: ColdValues<P>;
+  readonly rangeAfter: (at: P) => KeyRange;
+  readonly positionAfter: (key: KvKey, value: Uint8Array) => P;
+  readonly textOf: (at: P) => string;
+  /** Whether KV holds all of it and nothing will be added. */
+  readonly isFixed: () => boolean;
+}
+
+function logStream(shape: ShapeMemory): ColdStream<LogPosition> {
+  return {
+    known: shape.log.cold,
+    rangeAfter: (at) => logRangeAfter(shape.handle, at),
+    positionAfter: (key, value) => positionAfter(logPositionOf(key), value),
+    textOf: (at) => `${at.lsn}_${at.op}_${at.part}`,
+    isFixed: () => false,
+  };
+}
+
+function chunkStream(shape: ShapeMemory, chunk: number): ColdStream<number> {
+  return {
+    known: shape.coldChunks,
+    rangeAfter: (at) => snapshotRangeFrom(shape.handle, chunk, at),
+    positionAfter: (key) => snapshotEndOf(key),
+    textOf: (at) => `${chunk}_${at}`,
+    isFixed: () => shape.meta === undefined && !shape.chunks.has(chunk),
+  };
+}
+
+/**
+ * Values after a position: the next one if it is known, else a batch from KV. An empty one says
+ * that there is no more.
+ */
+async function readCold<P>(
+  kv: Kv,
+  shape: ShapeMemory,
+  stream: ColdStream<P>,
+  at: P,
+  batch: number,
+): Promise<readonly ColdValue<P>[]> {
+  const text = stream.textOf(at);
+  const known = stream.known.find(text);
+  if (known !== undefined) return [known];
+  let reading = stream.known.reading.get(text);
+  if (reading === undefined) {
+    reading = readBatch(kv, shape, stream, at, batch);
+    stream.known.reading.set(text, reading);
+    const done = () => void stream.known.reading.delete(text);
+    reading.then(done, done);
+  }
+  const values = await reading;
+  assertPresent(shape);
+  return values;
+}
+
+async function readBatch<P>(
+  kv: Kv,
+  shape: ShapeMemory,
+  stream: ColdStream<P>,
+  from: P,
+  batch: number,
+): Promise<readonly ColdValue<P>[]> {
+  const values: ColdValue<P>[] = [];
+  const isFixed = stream.isFixed();
+  let at = from;
+  const options = { limit: batch, batchSize: batch };
+  for await (const { key, value } of kv.list<Uint8Array>(stream.rangeAfter(from), options)) {
+    assertPresent(shape);
+    const next = stream.positionAfter(key, value);
+    values.push(stream.known.add(stream.textOf(at), next, value));
+    at = next;
+  }
+  assertPresent(shape);
+  if (values.length < batch && isFixed) {
+    values.push(stream.known.add(stream.textOf(at), at, NOTHING));
+  } else if (values.length === 0) {
+    values.push({ next: at, value: NOTHING, bytes: 0, writeNumber: 0, release() {} });
+  }
+  return values;
+}
+
+const NOTHING = new Uint8Array(0);

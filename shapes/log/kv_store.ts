@@ -1,0 +1,255 @@
+/**
+ * `ShapeStore` on Deno KV. Everything passes one queue (`commit_queue.ts`), so what is durable is
+ * always a prefix of it; how log entries get there is told in `kv_log_writer.ts`, how they are read
+ * in `kv_read.ts`, and what a restart finds and mends in `kv_load.ts`.
+ */
+
+import type { Kv } from "@deno/kv";
+import { compareOffsets, formatOffset, type Offset } from "../offset.ts";
+import { CommitQueue, type CommitQueueOptions, type Mutation } from "./commit_queue.ts";
+import {
+  chunkEndKey,
+  HANDLE_BYTES_MAX,
+  headKey,
+  IDENTITY_KEY,
+  LOG_START,
+  recordKey,
+  snapshotKey,
+  trashKey,
+  VALUE_BYTES_MAX,
+} from "./kv_keys.ts";
+import { encodeIdentity, type LoadedShape, loadFromKv } from "./kv_load.ts";
+import { LogWriter } from "./kv_log_writer.ts";
+import { readLog, readSnapshot } from "./kv_read.ts";
+import { KvTrash } from "./kv_trash.ts";
+import { MemoryBudget } from "./recent_values.ts";
+import { ShapeMemory } from "./shape_memory.ts";
+import { encodeShapeRecord } from "./shape_record.ts";
+import type {
+  LogEntry,
+  LogPiece,
+  ShapeStore,
+  StoredIdentity,
+  StoredShape,
+  StoredState,
+} from "./store.ts";
+
+export interface KvStoreOptions
+  extends Pick<CommitQueueOptions, "limits" | "retryDelaysMs" | "wait"> {
+  /** Bytes of stored values kept in memory for readers; what is not durable comes on top. */
+  readonly cacheBytes?: number;
+  /** Bytes of the journal, all of which is in memory as well. */
+  readonly journalBytes?: number;
+  /** Values of the journal: bounds the time to load it. */
+  readonly journalValues?: number;
+  /** Told once when storage can't be written: the process must not go on. */
+  readonly onFailure?: (error: Error) => void;
+}
+
+const CACHE_BYTES = 32 * 1024 * 1024;
+const JOURNAL_BYTES = 16 * 1024 * 1024;
+const JOURNAL_VALUES = 4_000;
+
+export class KvStore implements ShapeStore {
+  readonly #kv: Kv;
+  readonly #queue: CommitQueue;
+  readonly #trash: KvTrash;
+  readonly #budget: MemoryBudget;
+  readonly #shapes = new Map<string, ShapeMemory>();
+  readonly #logs: LogWriter;
+  readonly #listeners: ((appliedLsn: bigint) => void)[] = [];
+
+  /** The KV becomes the store's own, which closes it when disposed of. */
+  constructor(kv: Kv, options: KvStoreOptions = {}) {
+    this.#kv = kv;
+    this.#budget = new MemoryBudget(options.cacheBytes ?? CACHE_BYTES);
+    this.#queue = new CommitQueue(kv, {
+      limits: options.limits,
+      retryDelaysMs: options.retryDelaysMs,
+      wait: options.wait,
+      collect: () => this.#logs.seal(),
+      onCommit: (durable) => this.#committed(durable),
+      onFailure: (error) => options.onFailure?.(error),
+    });
+    this.#logs = new LogWriter(this.#queue, {
+      bytes: options.journalBytes ?? JOURNAL_BYTES,
+      values: options.journalValues ?? JOURNAL_VALUES,
+    });
+    this.#trash = new KvTrash(kv, this.#queue);
+  }
+
+  async load(): Promise<StoredState> {
+    const loaded = await loadFromKv(this.#kv);
+    this.#logs.resume(loaded.journal, loaded.appliedLsn);
+    const shapes = loaded.shapes.toSorted((a, b) => a.tailSequence - b.tailSequence);
+    for (const shape of shapes) this.#admit(shape);
+    for (const repair of loaded.repairs) this.#logs.push(repair);
+    for (const { handle, recordParts } of loaded.incomplete) this.#pushDrop(handle, recordParts);
+    if (loaded.needsRestart) this.#logs.restart(loaded.appliedLsn);
+    await this.flushed();
+    const trash = [...loaded.trash, ...loaded.incomplete.map(({ handle }) => handle)];
+    for (const handle of trash) this.#trash.add(handle);
+    return {
+      identity: loaded.identity,
+      appliedLsn: loaded.appliedLsn,
+      shapes: loaded.shapes.map((shape) => this.#describe(shape)),
+    };
+  }
+
+  setIdentity(identity: StoredIdentity): void {
+    this.#logs.push([{ key: IDENTITY_KEY, value: encodeIdentity(identity) }]);
+  }
+
+  createShape(handle: string, meta: string): void {
+    if (this.#shapes.has(handle)) throw new TypeError(`Shape "${handle}" exists already`);
+    const values = encodeShapeRecord({ meta, snapshot: undefined });
+    const state = { head: LOG_START, meta, recordParts: values.length };
+    const shape = new ShapeMemory(handle, this.#budget, state);
+    if (shape.handleBytes.length > HANDLE_BYTES_MAX) {
+      throw new RangeError(
+        `Handle of ${shape.handleBytes.length} bytes exceeds ${HANDLE_BYTES_MAX}`,
+      );
+    }
+    this.#shapes.set(handle, shape);
+    this.#logs.push(values.map((value, part) => ({ key: recordKey(handle, part), value })));
+  }
+
+  appendSnapshot(handle: string, chunk: number, bytes: Uint8Array): void {
+    const shape = this.#shapes.get(handle);
+    if (shape === undefined) return;
+    if (shape.meta === undefined) throw new TypeError(`Snapshot of "${handle}" is complete`);
+    const values = shape.chunkBeingWritten(chunk);
+    for (let at = 0; at < bytes.length; at += VALUE_BYTES_MAX) {
+      const value = owned(bytes.subarray(at, at + VALUE_BYTES_MAX));
+      const end = values.end + value.length;
+      const number = this.#logs.push([{ key: snapshotKey(handle, chunk, end), value }]);
+      values.append(end, value, number);
+    }
+  }
+
+  completeSnapshot(handle: string, snapshot: string): void {
+    const shape = this.#shapes.get(handle);
+    if (shape === undefined) return;
+    if (shape.meta === undefined) throw new TypeError(`Snapshot of "${handle}" is complete`);
+    const values = encodeShapeRecord({ meta: shape.meta, snapshot });
+    shape.completeSnapshot(values.length);
+    this.#logs.push(values.map((value, part) => ({ key: recordKey(handle, part), value })));
+  }
+
+  appendLog(handle: string, entry: LogEntry): void {
+    const shape = this.#shapes.get(handle);
+    if (shape === undefined) return;
+    if (compareOffsets(entry.first, shape.log.last) <= 0) {
+      const [first, last] = [formatOffset(entry.first), formatOffset(shape.log.last)];
+      throw new RangeError(`Entry at ${first} is not beyond ${last} in the log of "${handle}"`);
+    }
+    this.#logs.append(shape, entry);
+  }
+
+  endChunk(handle: string, last: Offset): void {
+    const shape = this.#shapes.get(handle);
+    if (shape === undefined) return;
+    if (compareOffsets(last, shape.log.last) !== 0) {
+      throw new RangeError(
+        `Chunk end ${formatOffset(last)} is not where the log of "${handle}" ends`,
+      );
+    }
+    this.#logs.flushTail(shape);
+    shape.log.openChunkBytes = 0;
+    this.#logs.push([{ key: chunkEndKey(handle, last), value: new Uint8Array(0) }]);
+  }
+
+  dropShape(handle: string): void {
+    const shape = this.#shapes.get(handle);
+    if (shape === undefined) return;
+    this.#shapes.delete(handle);
+    this.#logs.forget(shape);
+    shape.drop();
+    this.#pushDrop(handle, shape.recordParts);
+    this.#trash.add(handle);
+  }
+
+  setAppliedLsn(lsn: bigint): void {
+    this.#logs.setAppliedLsn(lsn);
+  }
+
+  flushed(): Promise<void> {
+    return this.#queue.durable(this.#logs.lastNumber);
+  }
+
+  get queuedBytes(): number {
+    return this.#queue.queuedBytes + this.#logs.collectedBytes;
+  }
+
+  onDurable(listener: (appliedLsn: bigint) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  readSnapshot(handle: string, chunk: number, fromByte: number): AsyncIterable<Uint8Array> {
+    return readSnapshot(this.#kv, this.#shapeToRead(handle), chunk, fromByte);
+  }
+
+  readLog(handle: string, since: Offset, until: Offset): AsyncIterable<LogPiece> {
+    return readLog(this.#kv, this.#shapeToRead(handle), since, until);
+  }
+
+  /** Resolves when the bytes of all dropped shapes are deleted. */
+  async trashEmptied(): Promise<void> {
+    await this.#trash.emptied();
+    await this.flushed();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#trash.stop();
+    // Whoever must know that storage failed has been told by `onFailure`.
+    await this.flushed().catch(() => {});
+    this.#kv.close();
+  }
+
+  #admit(loaded: LoadedShape): void {
+    const { handle, head, recordParts } = loaded;
+    const state = { head: head.position, meta: undefined, recordParts };
+    const shape = new ShapeMemory(handle, this.#budget, state);
+    shape.log.openChunkBytes = head.openChunkBytes;
+    for (const entry of loaded.tail) shape.log.addToTail(entry);
+    shape.log.tailSequence = loaded.tailSequence;
+    if (loaded.tail.length > 0) this.#logs.resumeTail(shape);
+    this.#shapes.set(handle, shape);
+  }
+
+  #describe({ handle, record, chunkEnds }: LoadedShape): StoredShape {
+    const log = this.#shapeToRead(handle).log;
+    const head = log.last.lsn < 0n ? undefined : { lsn: log.last.lsn, op: log.last.op };
+    const { meta, snapshot } = record;
+    return { handle, meta, snapshot, head, openChunkBytes: log.openChunkBytes, chunkEnds };
+  }
+
+  #shapeToRead(handle: string): ShapeMemory {
+    const shape = this.#shapes.get(handle);
+    if (shape !== undefined) return shape;
+    const gone = { head: LOG_START, meta: undefined, recordParts: 0 };
+    const dropped = new ShapeMemory(handle, this.#budget, gone);
+    dropped.isDropped = true;
+    return dropped;
+  }
+
+  #pushDrop(handle: string, recordParts: number): void {
+    const mutations: Mutation[] = [
+      { key: trashKey(handle), value: new Uint8Array(0) },
+      { key: headKey(handle) },
+    ];
+    for (let part = 0; part < recordParts; part++) mutations.push({ key: recordKey(handle, part) });
+    this.#logs.push(mutations);
+  }
+
+  #committed(durable: number): void {
+    this.#budget.setDurable(durable);
+    const appliedLsn = this.#logs.committed(durable);
+    for (const listener of this.#listeners) listener(appliedLsn);
+  }
+}
+
+/** The bytes, copied unless they are all of their buffer: a slab must not be kept for a part of it. */
+function owned(bytes: Uint8Array): Uint8Array {
+  return bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
+}

@@ -1,0 +1,66 @@
+/** Which shapes a relation of the stream concerns, and how their items are written from its rows. */
+
+import type { Relation } from "../change.ts";
+import { ItemEncoder } from "../log/item_encoder.ts";
+import type { Row } from "../row.ts";
+import type { Shape } from "../shape.ts";
+import { isRelationCompatible, needsColumns } from "./compatibility.ts";
+import { Router } from "./router.ts";
+
+/** A shape as one relation's changes see it. */
+export interface Target {
+  readonly shape: Shape;
+  readonly encoder: ItemEncoder;
+  /** The change whose old row was last found to belong to the shape: see `Routes`. */
+  mark: number;
+}
+
+/** The shapes on one relation, found by row. */
+export class RelationRoutes {
+  readonly relation: Relation;
+  readonly #places: ReadonlyMap<string, number>;
+  readonly #router: Router<Target>;
+  readonly #targets = new Map<Shape, Target>();
+
+  constructor(relation: Relation) {
+    this.relation = relation;
+    this.#places = new Map(relation.columns.map(({ name }, place) => [name, place]));
+    this.#router = new Router(this.#placeOf);
+  }
+
+  get size(): number {
+    return this.#targets.size;
+  }
+
+  get targets(): Iterable<Target> {
+    return this.#targets.values();
+  }
+
+  /** False if the relation, as announced, is not what the shape was made for. */
+  add(shape: Shape): boolean {
+    if (!isRelationCompatible(shape.definition, this.relation)) return false;
+    if (this.#targets.has(shape)) return true;
+    const target = { shape, encoder: new ItemEncoder(shape.definition, this.#placeOf), mark: 0 };
+    this.#targets.set(shape, target);
+    this.#router.add(target, shape.definition.where);
+    return true;
+  }
+
+  remove(shape: Shape): void {
+    const target = this.#targets.get(shape);
+    if (!target) return;
+    this.#targets.delete(shape);
+    this.#router.remove(target);
+  }
+
+  route(row: Row, visit: (target: Target) => void): void {
+    this.#router.route(row, visit);
+  }
+
+  /** Whether any of the columns that the shape reads or is filtered by is an unchanged TOAST value. */
+  lacksColumns(target: Target, row: Row): boolean {
+    return needsColumns(target.shape.definition, row, this.#placeOf);
+  }
+
+  readonly #placeOf = (column: string): number => this.#places.get(column) ?? -1;
+}

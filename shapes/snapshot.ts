@@ -1,0 +1,149 @@
+/** Fills a new shape: rows from the source become items of its snapshot, as they come. */
+
+import { readCopyRows } from "./log/copy_reader.ts";
+import { ItemEncoder } from "./log/item_encoder.ts";
+import { JsonWriter } from "./log/json_writer.ts";
+import { QUEUED_BYTES_HIGH, type ShapeStore } from "./log/store.ts";
+import type { SnapshotRequest, SnapshotSink, Source, Visibility } from "./ports.ts";
+import type { Row } from "./row.ts";
+import type { Shape } from "./shape.ts";
+
+/** Items are handed on in pieces of about this size: what one value of the store holds. */
+const PIECE_BYTES = 56 * 1024;
+
+/** What is kept of a snapshot besides its bytes. */
+export interface StoredSnapshot {
+  readonly chunks: readonly number[];
+  readonly visibility: Visibility;
+}
+
+export interface SnapshotOptions {
+  readonly source: Source;
+  readonly store: ShapeStore;
+  readonly chunkBytes: number;
+  readonly signal: AbortSignal;
+  /** The snapshot is about to be taken: from now on the stream's changes concern the shape. */
+  onReserved(): void;
+  /** It has been taken, or never will be. */
+  onVisible(visibility: Visibility): void;
+}
+
+/** Reads the shape's rows and stores them; resolves when all of it is durable. */
+export async function fillShape(shape: Shape, options: SnapshotOptions): Promise<void> {
+  const { source, store, signal, onReserved } = options;
+  const filler = new Filler(shape, options);
+  await source.snapshot(snapshotRequest(shape), filler, { onReserved, signal });
+  filler.finish();
+  const { visibility } = shape;
+  if (!visibility) throw new TypeError("The source ended without a snapshot");
+  store.completeSnapshot(
+    shape.handle,
+    formatStoredSnapshot({ chunks: shape.snapshotChunks, visibility }),
+  );
+  await store.flushed();
+}
+
+function snapshotRequest({ definition }: Shape): SnapshotRequest {
+  return {
+    table: definition.table,
+    columns: definition.columns.map(({ name }) => name),
+    where: definition.where?.sql,
+    hasRows: definition.log === "full",
+  };
+}
+
+class Filler implements SnapshotSink {
+  readonly #shape: Shape;
+  readonly #options: SnapshotOptions;
+  readonly #writer = new JsonWriter();
+  readonly #encoder: ItemEncoder;
+  readonly #columnCount: number;
+  #chunkBytes = 0;
+
+  constructor(shape: Shape, options: SnapshotOptions) {
+    this.#shape = shape;
+    this.#options = options;
+    const { columns } = shape.definition;
+    this.#columnCount = columns.length;
+    const placeOf = (name: string) => columns.findIndex((column) => column.name === name);
+    this.#encoder = new ItemEncoder(shape.definition, placeOf);
+  }
+
+  visible(visibility: Visibility): void {
+    this.#shape.markVisible(visibility);
+    this.#options.onVisible(visibility);
+  }
+
+  rows(copyText: Uint8Array): Promise<void> | undefined {
+    readCopyRows(copyText, this.#columnCount, this.#visit);
+    // The first reader must not wait for a piece to fill up.
+    if (this.#writer.length > 0) this.#emit(false);
+    return this.#isBehind() ? this.#options.store.flushed() : undefined;
+  }
+
+  /** The end of the snapshot, alone in a chunk if the last row closed the one before. */
+  finish(): void {
+    const { visibility } = this.#shape;
+    if (!visibility) return;
+    const { xmin, xmax, inProgress } = visibility;
+    const headers = {
+      control: "snapshot-end",
+      xmin: `${xmin}`,
+      xmax: `${xmax}`,
+      xip_list: inProgress.map((xid) => `${xid}`),
+    };
+    this.#writer.text(`,${JSON.stringify({ headers })}`);
+    this.#emit(true);
+  }
+
+  /** One function for all rows: it is called for each of them. */
+  readonly #visit = (row: Row): void => {
+    const before = this.#writer.length;
+    this.#encoder.snapshotRow(this.#writer, row);
+    this.#chunkBytes += this.#writer.length - before;
+    if (this.#chunkBytes >= this.#options.chunkBytes) {
+      this.#emit(true);
+      this.#chunkBytes = 0;
+    } else if (this.#writer.length >= PIECE_BYTES) {
+      this.#emit(false);
+    }
+  };
+
+  #emit(isChunkEnd: boolean): void {
+    this.#shape.appendSnapshot(this.#writer.take(), isChunkEnd);
+  }
+
+  #isBehind(): boolean {
+    return this.#options.store.queuedBytes > QUEUED_BYTES_HIGH;
+  }
+}
+
+export function formatStoredSnapshot({ chunks, visibility }: StoredSnapshot): string {
+  const { xmin, xmax, inProgress, walPosition } = visibility;
+  return JSON.stringify({
+    chunks,
+    xmin: `${xmin}`,
+    xmax: `${xmax}`,
+    inProgress: inProgress.map((xid) => `${xid}`),
+    walPosition: `${walPosition}`,
+  });
+}
+
+export function parseStoredSnapshot(text: string): StoredSnapshot {
+  const stored = JSON.parse(text) as {
+    chunks: number[];
+    xmin: string;
+    xmax: string;
+    inProgress: string[];
+    walPosition: string;
+  };
+  return {
+    chunks: stored.chunks,
+    visibility: {
+      xmin: BigInt(stored.xmin),
+      xmax: BigInt(stored.xmax),
+      inProgress: stored.inProgress.map(BigInt),
+      walPosition: BigInt(stored.walPosition),
+    },
+  };
+}

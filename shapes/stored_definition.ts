@@ -1,0 +1,56 @@
+/** A definition as it is kept with its shape, so that it can be made again without the database. */
+
+import { type DefinitionRules, resolveDefinition, type ShapeDefinition } from "./definition.ts";
+import type { DefinitionRequest } from "./service.ts";
+import type { Table } from "./table.ts";
+
+/** Raised when what is written can't be read by earlier versions. */
+const VERSION = 1;
+
+interface Stored {
+  readonly version: number;
+  readonly table: Table;
+  readonly columns: readonly string[];
+  readonly hasOwnColumns: boolean;
+  readonly where: string | undefined;
+  readonly params: readonly (readonly [string, string])[];
+  readonly replica: DefinitionRequest["replica"];
+  readonly log: DefinitionRequest["log"];
+  readonly rules: DefinitionRules;
+}
+
+export function formatStoredDefinition(
+  definition: ShapeDefinition,
+  request: DefinitionRequest,
+  rules: DefinitionRules,
+): string {
+  const stored: Stored = {
+    version: VERSION,
+    table: definition.table,
+    columns: definition.columns.map(({ name }) => name),
+    hasOwnColumns: definition.hasOwnColumns,
+    where: request.where,
+    params: [...request.params],
+    replica: definition.replica,
+    log: definition.log,
+    rules,
+  };
+  return JSON.stringify(stored);
+}
+
+/** Undefined when it was written by another version, whose shapes have to be made anew. */
+export function parseStoredDefinition(text: string): ShapeDefinition | undefined {
+  const stored = JSON.parse(text) as Stored;
+  if (stored.version !== VERSION) return undefined;
+  const request: DefinitionRequest = {
+    table: "",
+    where: stored.where,
+    params: new Map(stored.params),
+    columns: stored.columns,
+    queryableColumns: undefined,
+    replica: stored.replica,
+    log: stored.log,
+  };
+  const definition = resolveDefinition(request, stored.table, stored.rules);
+  return { ...definition, hasOwnColumns: stored.hasOwnColumns };
+}

@@ -1,0 +1,54 @@
+/** Array constants of one dimension: `{1,NULL,"a b"}` (manual, "Array Input and Output Syntax"). */
+
+const SPACE = /[ \t\n\v\f\r]/;
+
+/** The elements' texts, null for NULL. Undefined for what is no such constant. */
+export function parseArrayLiteral(text: string): (string | null)[] | undefined {
+  const trimmed = text.replace(/^[ \t\n\v\f\r]+|[ \t\n\v\f\r]+$/g, "");
+  if (!trimmed.startsWith("{") || !trimmed.endsWith("}") || trimmed.length < 2) return undefined;
+  const body = trimmed.slice(1, -1);
+  const elements: (string | null)[] = [];
+  if (/^[ \t\n\v\f\r]*$/.test(body)) return elements;
+  for (let at = 0; at <= body.length;) {
+    const element = readElement(body, at);
+    if (!element || (element.end < body.length && body[element.end] !== ",")) return undefined;
+    elements.push(element.text);
+    at = element.end + 1;
+  }
+  return elements;
+}
+
+function skipSpace(body: string, at: number): number {
+  while (at < body.length && SPACE.test(body[at])) at++;
+  return at;
+}
+
+function readElement(body: string, from: number): { text: string | null; end: number } | undefined {
+  const at = skipSpace(body, from);
+  return body[at] === '"' ? readQuoted(body, at + 1) : readBare(body, at);
+}
+
+function readQuoted(body: string, at: number): { text: string; end: number } | undefined {
+  let text = "";
+  for (; at < body.length && body[at] !== '"'; at++) {
+    if (body[at] === "\\") at++;
+    if (at < body.length) text += body[at];
+  }
+  return at < body.length ? { text, end: skipSpace(body, at + 1) } : undefined;
+}
+
+function readBare(body: string, at: number): { text: string | null; end: number } | undefined {
+  let text = "", kept = 0;
+  for (; at < body.length && body[at] !== ","; at++) {
+    if (/["{}]/.test(body[at])) return undefined;
+    const isEscaped = body[at] === "\\";
+    if (isEscaped && ++at >= body.length) return undefined;
+    text += body[at];
+    // Spaces at the end do not count, unless they are escaped.
+    if (isEscaped || !SPACE.test(body[at])) kept = isEscaped ? -text.length : text.length;
+  }
+  const isNull = kept > 0 && text.slice(0, kept).toLowerCase() === "null" && !text.includes("\\");
+  text = text.slice(0, Math.abs(kept));
+  if (text === "") return undefined;
+  return { text: isNull ? null : text, end: at };
+}

@@ -1,0 +1,205 @@
+/**
+ * Compiles an expression to closures over rows. SQL's three values are true, false and null. Where
+ * Postgres would raise an error (a number too large for a float), the answer is null: such a row is
+ * not selected here, and the snapshot query fails there.
+ */
+
+import { columnOperation } from "./evaluate_column.ts";
+import type { Expr, Quantified } from "./expr.ts";
+import type { Operator } from "./operators/operator.ts";
+import { type PgType, textOf, type Value } from "./types/type.ts";
+import type { Row } from "../row.ts";
+import type { Predicate, Truth } from "./where.ts";
+
+/** A value of a row, or null for NULL. */
+type Scalar = (row: Row) => Value | null;
+
+/**
+ * The filter as a function. `indexOf` gives a column's place in the rows; throws `RangeError` if it
+ * has none (-1), and `TypeError` if the filter can only be evaluated by Postgres. The function throws
+ * `RangeError` for texts that no type prints, which means that the session's settings are wrong.
+ */
+export function compileWhere(expr: Expr, indexOf: (column: string) => number): Predicate {
+  return new Compiler(indexOf).truth(expr);
+}
+
+/** Place of a column in the rows. Throws `RangeError` if it has none. */
+export function placeOf(column: string, indexOf: (column: string) => number): number {
+  const index = indexOf(column);
+  if (!(index >= 0)) throw new RangeError(`Column "${column}" is not in the rows`);
+  return index;
+}
+
+class Compiler {
+  readonly #indexOf: (column: string) => number;
+
+  constructor(indexOf: (column: string) => number) {
+    this.#indexOf = (column) => placeOf(column, indexOf);
+  }
+
+  truth(expr: Expr): Predicate {
+    switch (expr.kind) {
+      case "and":
+        return compileAnd(expr.operands.map((operand) => this.truth(operand)));
+      case "or":
+        return compileOr(expr.operands.map((operand) => this.truth(operand)));
+      case "not": {
+        const operand = this.truth(expr.operand);
+        return (row) => {
+          const truth = operand(row);
+          return truth === null ? null : !truth;
+        };
+      }
+      case "isTruth": {
+        const operand = this.truth(expr.operand), { truth, isNot } = expr;
+        return (row) => (operand(row) === truth) !== isNot;
+      }
+      case "isNull":
+        return this.#isNull(expr.operand, expr.isNot);
+      case "operation":
+        return columnOperation(expr, this.#indexOf) ?? this.#operation(expr);
+      case "distinct":
+        return this.#distinct(expr.operator, expr.left, expr.right, expr.isNot);
+      case "quantified":
+        return this.#quantified(expr);
+      case "constant":
+      case "column":
+      case "cast": {
+        const scalar = this.#scalar(expr);
+        return (row) => truthOf(scalar(row));
+      }
+    }
+  }
+
+  #scalar(expr: Expr): Scalar {
+    switch (expr.kind) {
+      case "constant": {
+        const { value } = expr;
+        return () => value;
+      }
+      case "column":
+        return readColumn(this.#indexOf(expr.name), expr.type);
+      case "cast": {
+        const operand = this.#scalar(expr.operand), { cast } = expr;
+        return (row) => {
+          const value = operand(row);
+          return value === null ? null : cast.apply(value) ?? null;
+        };
+      }
+      default:
+        return this.truth(expr);
+    }
+  }
+
+  #operation(expr: { operator: Operator; left: Expr; right: Expr }): Predicate {
+    const { operator } = expr;
+    if (operator.runsIn !== "javascript") {
+      throw new TypeError(`Operator "${operator.name}" is evaluated by Postgres only`);
+    }
+    const left = this.#scalar(expr.left), right = this.#scalar(expr.right);
+    return (row) => {
+      const a = left(row);
+      if (a === null) return null;
+      const b = right(row);
+      return b === null ? null : truthOf(operator.apply(a, b));
+    };
+  }
+
+  #isNull(operand: Expr, isNot: boolean): Predicate {
+    if (operand.kind === "column") {
+      const index = this.#indexOf(operand.name);
+      return (row) => row.lengths[index] < 0 !== isNot;
+    }
+    const scalar = this.#scalar(operand);
+    return (row) => (scalar(row) === null) !== isNot;
+  }
+
+  #distinct(operator: Operator, leftExpr: Expr, rightExpr: Expr, isNot: boolean): Predicate {
+    const left = this.#scalar(leftExpr), right = this.#scalar(rightExpr);
+    return (row) => {
+      const a = left(row), b = right(row);
+      const isSame = a === null || b === null ? a === b : operator.apply(a, b) === true;
+      return isSame === isNot;
+    };
+  }
+
+  #quantified({ operator, isAll, left, elements }: Quantified): Predicate {
+    if (elements.length === 0) return () => isAll;
+    const scalar = this.#scalar(left), values = elements.filter((value) => value !== null);
+    const rest = values.length < elements.length ? null : isAll;
+    const isMember = operator.comparison === (isAll ? "<>" : "=");
+    if (isMember && sharesKeys(operator)) {
+      const keys = new Set(values.map((value) => operator.right.key(value)));
+      return (row) => {
+        const value = scalar(row);
+        return value === null ? null : keys.has(operator.left.key(value)) ? !isAll : rest;
+      };
+    }
+    return (row) => {
+      const value = scalar(row);
+      return value === null ? null : applyToEach(operator, value, values, isAll, rest);
+    };
+  }
+}
+
+/** Whether both sides map equal values to the same key. */
+export function sharesKeys(operator: Operator): boolean {
+  return operator.isTextEquality || operator.left.name === operator.right.name;
+}
+
+function applyToEach(
+  operator: Operator,
+  value: Value,
+  elements: readonly Value[],
+  isAll: boolean,
+  rest: Truth,
+): Truth {
+  for (const element of elements) {
+    const truth = truthOf(operator.apply(value, element));
+    if (truth === null) rest = null;
+    else if (truth !== isAll) return truth;
+  }
+  return rest;
+}
+
+function truthOf(value: Value | null | undefined): Truth {
+  return typeof value === "boolean" ? value : null;
+}
+
+function readColumn(index: number, type: PgType): Scalar {
+  if (type.decodeBytes) {
+    const decodeBytes = type.decodeBytes.bind(type);
+    return (row) => {
+      const length = row.lengths[index];
+      return length < 0 ? null : decodeBytes(row.bytes, row.starts[index], length);
+    };
+  }
+  return (row) => {
+    const length = row.lengths[index];
+    return length < 0 ? null : type.decode(textOf(row.bytes, row.starts[index], length));
+  };
+}
+
+function compileAnd(operands: readonly Predicate[]): Predicate {
+  return (row) => {
+    let all: Truth = true;
+    for (let i = 0; i < operands.length; i++) {
+      const truth = operands[i](row);
+      if (truth === false) return false;
+      if (truth === null) all = null;
+    }
+    return all;
+  };
+}
+
+function compileOr(operands: readonly Predicate[]): Predicate {
+  return (row) => {
+    let any: Truth = false;
+    for (let i = 0; i < operands.length; i++) {
+      const truth = operands[i](row);
+      if (truth === true) return true;
+      if (truth === null) any = null;
+    }
+    return any;
+  };
+}

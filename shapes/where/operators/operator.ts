@@ -1,0 +1,26 @@
+import type { PgType, Value } from "../types/type.ts";
+
+/** What an operator asks of the collation of its operands, to mean here what it means in Postgres. */
+export type CollationNeed = "none" | "equality" | "order" | "case";
+
+/** An overload of an operator. To add one, add an entry to its family's file. */
+export interface Operator {
+  readonly name: string;
+  readonly left: PgType;
+  readonly right: PgType;
+  readonly result: PgType;
+  readonly collation: CollationNeed;
+  /** Where it is evaluated; `postgres` for what JavaScript cannot do exactly. */
+  readonly runsIn: "javascript" | "postgres";
+  /**
+   * For `=` and `<>`: whether operands are equal exactly if their output texts are the same bytes.
+   * False for all others.
+   */
+  readonly isTextEquality: boolean;
+  /** For the six comparisons; the order in which they compare. */
+  readonly comparison: Comparison | undefined;
+  /** Strict: called without NULLs. Undefined where Postgres raises an error. */
+  apply(left: Value, right: Value): Value | undefined;
+}
+
+export type Comparison = "=" | "<>" | "<" | "<=" | ">" | ">=";

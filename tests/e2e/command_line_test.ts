@@ -1,0 +1,90 @@
+import assert from "node:assert/strict";
+
+const MAIN = new URL("../../main.ts", import.meta.url).pathname;
+
+interface Result {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** The environment without anything that the program listens to. */
+function foreignEnv(): Record<string, string> {
+  const entries = Object.entries(Deno.env.toObject());
+  return Object.fromEntries(entries.filter(([name]) => !/^(?:ELECTRIC_|DATABASE_URL)/.test(name)));
+}
+
+async function electric(
+  args: readonly string[],
+  env: Record<string, string> = {},
+): Promise<Result> {
+  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+    args: ["run", "-A", "--quiet", "--no-check", MAIN, ...args],
+    env: { ...foreignEnv(), ...env },
+    clearEnv: true,
+    stdin: "null",
+  }).output();
+  const decoder = new TextDecoder();
+  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+}
+
+Deno.test("help and version write to stdout and exit with 0", async () => {
+  const help = await electric(["help"]);
+  assert.deepEqual([help.code, help.stderr], [0, ""]);
+  assert.match(help.stdout, /^Examples:/);
+  const version = await electric(["--version"]);
+  assert.deepEqual([version.code, version.stderr], [0, ""]);
+  assert.match(version.stdout, /^electric-ts \d+\.\d+\.\d+\n$/);
+});
+
+Deno.test("an unknown flag or command exits with 2 and a suggestion on stderr", async () => {
+  assert.deepEqual(await electric(["serve", "--prot", "1"]), {
+    code: 2,
+    stdout: "",
+    stderr: 'Error: Unknown flag "--prot", did you mean "--port"?\nSee `electric-ts help serve`\n',
+  });
+  assert.deepEqual(await electric(["srve"]), {
+    code: 2,
+    stdout: "",
+    stderr: 'Error: Unknown command "srve", did you mean "serve"?\nSee `electric-ts help`\n',
+  });
+});
+
+Deno.test("serve refuses to start without a secret, in the reference server's words", async () => {
+  const { code, stderr } = await electric(["serve"], { DATABASE_URL: "postgresql://u:p@h/d" });
+  assert.equal(code, 2);
+  assert(
+    stderr.includes(
+      "You must set ELECTRIC_SECRET unless ELECTRIC_INSECURE=true. Setting ELECTRIC_INSECURE=true risks exposing your database",
+    ),
+    stderr,
+  );
+});
+
+Deno.test("serve --print-config shows values and sources, masks secrets and warns", async () => {
+  const path = await Deno.makeTempFile({ suffix: ".json" });
+  try {
+    await Deno.writeTextFile(path, '{"db-pool-size": 5}');
+    const env = {
+      DATABASE_URL: "postgresql://app:tiger@db/app",
+      ELECTRIC_SECRET: "hush",
+      ELECTRIC_CONFIG_FILE: path,
+      ELECTRIC_PROMETHEUS_PORT: "9000",
+    };
+    const { code, stdout, stderr } = await electric(["serve", "--print-config", "--port=1"], env);
+    assert.equal(code, 0);
+    assert(!stdout.includes("tiger") && !stdout.includes("hush"));
+    assert.match(stdout, /^DATABASE_URL +postgresql:\/\/app:\*\*\*@db\/app +env DATABASE_URL$/m);
+    assert.match(stdout, /^ELECTRIC_PORT +1 +flag --port$/m);
+    assert(stdout.includes(`file ${path}`));
+    assert.match(stderr, /^Warning: ELECTRIC_PROMETHEUS_PORT is not supported/);
+  } finally {
+    await Deno.remove(path);
+  }
+});
+
+Deno.test("a config file that can't be read exits with 2", async () => {
+  const { code, stderr } = await electric(["serve", "--config", "/nowhere/e.json"]);
+  assert.equal(code, 2);
+  assert.match(stderr, /^Error: Can't read config file "\/nowhere\/e\.json"/);
+});

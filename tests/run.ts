@@ -1,0 +1,49 @@
+/**
+ * Runs parts of the test suite: `deno run -A tests/run.ts [PART…]`, all of them by default. The last
+ * line is `N passed, N failed`, where each of format, lint and types counts as one; the exit code is
+ * 1 if anything failed. Parts that need Postgres share one server, of TEST_PG_BIN's version or the
+ * embedded one.
+ */
+
+import { runDeno } from "./support/run_step.ts";
+import { startCluster } from "./support/postgres.ts";
+import { addCounts, type Counts, formatCounts } from "./support/test_counts.ts";
+
+/** Types have been checked by then. */
+const TEST = ["test", "-A", "--no-check"];
+
+const PARTS: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  ok: [
+    ["fmt", "--check"],
+    ["lint"],
+    ["check", "."],
+    [...TEST, "--ignore=tests/pg,tests/e2e,tests/bench", "tests"],
+  ],
+  pg: [[...TEST, "tests/pg"]],
+  e2e: [[...TEST, "tests/e2e"]],
+};
+
+async function main(names: readonly string[]): Promise<boolean> {
+  const unknown = names.find((name) => !Object.hasOwn(PARTS, name));
+  if (unknown !== undefined) {
+    console.error(`Unknown part "${unknown}", expected some of ${Object.keys(PARTS).join(", ")}`);
+    return false;
+  }
+  const parts = names.length > 0 ? names : Object.keys(PARTS);
+  const env = parts.some((name) => name !== "ok") ? await openServer() : {};
+  let total: Counts = { passed: 0, failed: 0 };
+  for (const args of parts.flatMap((name) => PARTS[name])) {
+    console.log(`\n> deno ${args.join(" ")}`);
+    total = addCounts(total, await runDeno(args, env));
+  }
+  console.log(`\n${formatCounts(total)}`);
+  return total.failed === 0;
+}
+
+/** It ends with this process. */
+async function openServer(): Promise<Readonly<Record<string, string>>> {
+  const given = Deno.env.get("TEST_DATABASE_URL");
+  return { TEST_DATABASE_URL: given || (await startCluster()).url() };
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args) ? 0 : 1);

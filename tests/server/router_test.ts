@@ -1,0 +1,71 @@
+import { deepEqual, equal } from "node:assert/strict";
+import { isAuthorized, matchRoute, splitTarget } from "../../server/router.ts";
+import { parseQuery } from "../../server/query.ts";
+
+const TARGETS: [string, string, string][] = [
+  ["http://h/v1/shape?a=1?b#c?d", "/v1/shape", "a=1?b"],
+  ["http://h:1//v1//shape", "//v1//shape", ""],
+  ["http://h", "/", ""],
+  ["http://h/x#y?z", "/x", ""],
+  ["/v1/shape?a", "/v1/shape", "a"],
+];
+
+for (const [url, path, query] of TARGETS) {
+  Deno.test(`splitTarget() cuts "${url}"`, () => deepEqual(splitTarget(url), { path, query }));
+}
+
+const ROUTES: [string, string, string][] = [
+  ["GET", "/v1/shape", "shape"],
+  ["HEAD", "/v1/shape/", "shape"],
+  ["POST", "//v1//shape//", "shape"],
+  ["GET", "/v1/%73hape", "shape"],
+  ["GET", "/%76%31/shape", "shape"],
+  ["DELETE", "/v1/shape", "deleteShape"],
+  ["DELETE", "/v1//shape", "deleteShape"],
+  ["OPTIONS", "/v1/shape", "preflight"],
+  ["PUT", "/v1/shape", "notFound"],
+  ["PATCH", "//v1/shape", "notFound"],
+  ["GET", "/v1/health", "health"],
+  ["HEAD", "/v1//health/", "health"],
+  ["POST", "/v1/health", "notFound"],
+  ["GET", "/", "root"],
+  ["GET", "//", "root"],
+  ["OPTIONS", "/", "notFound"],
+  ["GET", "/v1", "notFound"],
+  ["GET", "/v1%2Fshape", "notFound"],
+  ["GET", "/v1/./shape", "notFound"],
+  ["GET", "/v1/Shape", "notFound"],
+  ["GET", "/v2/shape", "notFound"],
+  ["GET", "/v1/shape/x", "notFound"],
+  ["GET", "/v1/%zz", "notFound"],
+];
+
+for (const [method, path, kind] of ROUTES) {
+  Deno.test(`matchRoute() leads ${method} ${path} to ${kind}`, () => {
+    equal(matchRoute(method, path).kind, kind);
+  });
+}
+
+const SECRETS: [string, boolean][] = [
+  ["", false],
+  ["secret=", false],
+  ["secret=abc", true],
+  ["secret=abcd", false],
+  ["secret=ab", false],
+  ["secret[]=abc", false],
+  ["api_secret=abc", true],
+  ["secret=x&api_secret=abc", false],
+  ["secret=x&secret=abc", true],
+];
+
+for (const [query, expected] of SECRETS) {
+  Deno.test(`isAuthorized() says ${expected} to "${query}"`, () => {
+    const read = parseQuery(query) ?? new Map();
+    for (const kind of ["shape", "deleteShape"] as const) {
+      equal(isAuthorized({ kind }, read, "abc"), expected);
+      equal(isAuthorized({ kind }, read, undefined), true);
+    }
+    equal(isAuthorized({ kind: "preflight" }, read, "abc"), true);
+    equal(isAuthorized({ kind: "health" }, read, "abc"), true);
+  });
+}

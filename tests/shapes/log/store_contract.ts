@@ -1,0 +1,410 @@
+/** What every `ShapeStore` must do: one suite, run over each of them. */
+
+import assert from "node:assert/strict";
+import { ShapeGoneError } from "../../../shapes/errors.ts";
+import { compareOffsets, type Offset, SNAPSHOT_END } from "../../../shapes/offset.ts";
+import type { LogEntry, ShapeStore, StoredState } from "../../../shapes/log/store.ts";
+import { runModel } from "./store_model.ts";
+
+/** Storage on which one store after the other is opened. */
+export interface TestStorage extends AsyncDisposable {
+  open(): Promise<ShapeStore>;
+}
+
+export const END: Offset = { lsn: 2n ** 64n - 1n, op: Infinity };
+
+export function textEntry(first: Offset, last: Offset, text: string): LogEntry {
+  return { first, last, bytes: new TextEncoder().encode(text) };
+}
+
+export async function readText(
+  store: ShapeStore,
+  handle: string,
+  since: Offset = SNAPSHOT_END,
+  until: Offset = END,
+): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const { bytes } of store.readLog(handle, since, until)) {
+    text += decoder.decode(bytes, { stream: true });
+  }
+  return text + decoder.decode();
+}
+
+export async function readChunk(
+  store: ShapeStore,
+  handle: string,
+  chunk: number,
+  fromByte = 0,
+): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of store.readSnapshot(handle, chunk, fromByte)) pieces.push(piece);
+  return new Uint8Array(await new Blob(pieces.map((piece) => piece.slice())).arrayBuffer());
+}
+
+/** A shape with a complete, empty snapshot. */
+export function addShape(store: ShapeStore, handle: string): void {
+  store.createShape(handle, `meta of ${handle}`);
+  store.completeSnapshot(handle, `snapshot of ${handle}`);
+}
+
+/** Bytes that differ everywhere, the same for the same seed. */
+export function patternBytes(length: number, seed: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  for (let i = 0; i < length; i++) bytes[i] = (i * 31 + (i >> 8) + seed) & 255;
+  return bytes;
+}
+
+export function testStoreContract(name: string, openStorage: () => Promise<TestStorage>): void {
+  const test = (what: string, body: (world: World) => Promise<void>) =>
+    Deno.test(`${name} ${what}`, async () => {
+      await using storage = await openStorage();
+      await using world = await World.start(storage);
+      await body(world);
+    });
+  testStates(test);
+  testSnapshots(test);
+  testLogs(test);
+  testRestarts(test);
+  test("agrees with a model under random writes, reads and restarts", async (world) => {
+    const seed = crypto.getRandomValues(new Uint32Array(1))[0];
+    console.log(`      seed ${seed}`);
+    await runModel(world, seed, 400);
+  });
+}
+
+type Test = (what: string, body: (world: World) => Promise<void>) => void;
+
+/** The store that is open, and the one after a restart. */
+export class World {
+  readonly #storage: TestStorage;
+  store: ShapeStore;
+  state: StoredState;
+
+  private constructor(storage: TestStorage, store: ShapeStore, state: StoredState) {
+    this.#storage = storage;
+    this.store = store;
+    this.state = state;
+  }
+
+  static async start(storage: TestStorage): Promise<World> {
+    const store = await storage.open();
+    return new World(storage, store, await store.load());
+  }
+
+  async restart(): Promise<StoredState> {
+    await this.store[Symbol.asyncDispose]();
+    this.store = await this.#storage.open();
+    this.state = await this.store.load();
+    return this.state;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.store[Symbol.asyncDispose]();
+  }
+}
+
+function testStates(test: Test): void {
+  test("is empty at first", ({ state }) => {
+    assert.deepEqual(state, { identity: undefined, appliedLsn: 0n, shapes: [] });
+    return Promise.resolve();
+  });
+
+  test("keeps identity, applied LSN and shapes over restarts", async (world) => {
+    const identity = { systemId: "7301", timeline: 3, database: "döner" };
+    world.store.setIdentity(identity);
+    addShape(world.store, "a");
+    world.store.setAppliedLsn(7n);
+    world.store.setAppliedLsn(2n ** 64n - 1n);
+    for (let i = 0; i < 2; i++) {
+      const state = await world.restart();
+      assert.deepEqual(state.identity, identity);
+      assert.equal(state.appliedLsn, 2n ** 64n - 1n);
+      assert.deepEqual(state.shapes, [{
+        handle: "a",
+        meta: "meta of a",
+        snapshot: "snapshot of a",
+        head: undefined,
+        openChunkBytes: 0,
+        chunkEnds: [],
+      }]);
+    }
+  });
+
+  test("keeps texts longer than a value", async (world) => {
+    const meta = "mété ".repeat(30_000), snapshot = "snäp ".repeat(30_000);
+    world.store.createShape("a", meta);
+    world.store.completeSnapshot("a", snapshot);
+    const [shape] = (await world.restart()).shapes;
+    assert.equal(shape.meta, meta);
+    assert.equal(shape.snapshot, snapshot);
+    world.store.dropShape("a");
+    assert.deepEqual((await world.restart()).shapes, []);
+  });
+
+  test("tells what is durable, and all of it once flushed", async ({ store }) => {
+    const seen: bigint[] = [];
+    store.onDurable((lsn) => seen.push(lsn));
+    addShape(store, "a");
+    for (let lsn = 1n; lsn <= 50n; lsn++) {
+      store.appendLog("a", textEntry({ lsn, op: 0 }, { lsn, op: 0 }, ",{}"));
+      store.setAppliedLsn(lsn);
+      if (lsn % 20n === 0n) await store.flushed();
+    }
+    await store.flushed();
+    assert.equal(seen.at(-1), 50n);
+    assert.deepEqual(seen, seen.toSorted((a, b) => Number(a - b)));
+    assert.equal(store.queuedBytes, 0);
+  });
+
+  test("forgets a dropped shape at once and for good", async (world) => {
+    addShape(world.store, "a");
+    addShape(world.store, "b");
+    const entry = textEntry({ lsn: 1n, op: 0 }, { lsn: 1n, op: 0 }, ",1");
+    for (const handle of ["a", "b"]) world.store.appendLog(handle, entry);
+    world.store.setAppliedLsn(1n);
+    const reader = world.store.readLog("a", SNAPSHOT_END, END)[Symbol.asyncIterator]();
+    world.store.dropShape("a");
+    world.store.dropShape("a");
+    world.store.appendLog("a", textEntry({ lsn: 2n, op: 0 }, { lsn: 2n, op: 0 }, ",2"));
+    await assert.rejects(() => readText(world.store, "a"), ShapeGoneError);
+    await assert.rejects(() => readChunk(world.store, "a", 0), ShapeGoneError);
+    await assert.rejects(() => reader.next(), ShapeGoneError);
+    const { shapes } = await world.restart();
+    assert.deepEqual(shapes.map(({ handle }) => handle), ["b"]);
+    await assert.rejects(() => readText(world.store, "a"), ShapeGoneError);
+    assert.equal(await readText(world.store, "b"), ",1");
+  });
+
+  test("refuses what its caller must not do", ({ store }) => {
+    addShape(store, "a");
+    assert.throws(() => store.createShape("a", ""), TypeError);
+    assert.throws(() => store.completeSnapshot("a", ""), TypeError);
+    assert.throws(() => store.appendSnapshot("a", 0, new Uint8Array(1)), TypeError);
+    const at = (op: number) => textEntry({ lsn: 5n, op }, { lsn: 5n, op: op + 1 }, ",1");
+    store.appendLog("a", at(4));
+    assert.throws(() => store.appendLog("a", at(5)), RangeError);
+    assert.throws(() => store.appendLog("a", at(1)), RangeError);
+    assert.throws(() => store.endChunk("a", { lsn: 5n, op: 4 }), RangeError);
+    return Promise.resolve();
+  });
+}
+
+function testSnapshots(test: Test): void {
+  test("reads a snapshot from any byte on, queued or durable", async (world) => {
+    const bytes = patternBytes(300_000, 1);
+    world.store.createShape("a", "");
+    world.store.appendSnapshot("a", 0, bytes.subarray(0, 60_000));
+    world.store.appendSnapshot("a", 0, bytes.subarray(60_000, 230_000));
+    world.store.appendSnapshot("a", 0, bytes.subarray(230_000));
+    world.store.appendSnapshot("a", 1, bytes.subarray(0, 7));
+    const check = async () => {
+      for (const from of [0, 1, 59_999, 60_000, 60_001, 131_072, 299_999, 300_000, 300_001]) {
+        assert.deepEqual(await readChunk(world.store, "a", 0, from), bytes.slice(from));
+      }
+      assert.deepEqual(await readChunk(world.store, "a", 1), bytes.slice(0, 7));
+      assert.equal((await readChunk(world.store, "a", 2)).length, 0);
+    };
+    await check();
+    await world.store.flushed();
+    await check();
+    world.store.completeSnapshot("a", "");
+    await world.restart();
+    await check();
+    await check();
+  });
+
+  test("follows a snapshot that is being written", async ({ store }) => {
+    const bytes = patternBytes(400_000, 2);
+    store.createShape("a", "");
+    let read = 0;
+    for (let at = 0; at < bytes.length; at += 25_000) {
+      store.appendSnapshot("a", 0, bytes.subarray(at, at + 25_000));
+      if (at % 100_000 === 0) await store.flushed();
+      const piece = await readChunk(store, "a", 0, read);
+      assert.deepEqual(piece, bytes.slice(read, at + 25_000));
+      read += piece.length;
+    }
+    assert.equal(read, bytes.length);
+  });
+
+  test("forgets a snapshot that was not completed", async (world) => {
+    world.store.createShape("a", "");
+    world.store.appendSnapshot("a", 0, patternBytes(100_000, 3));
+    addShape(world.store, "b");
+    const { shapes } = await world.restart();
+    assert.deepEqual(shapes.map(({ handle }) => handle), ["b"]);
+    await assert.rejects(() => readChunk(world.store, "a", 0), ShapeGoneError);
+  });
+}
+
+const at = (lsn: bigint, op: number): Offset => ({ lsn, op });
+
+/** Since, until and what is read of the log below. */
+const BOUNDS: readonly [Offset, Offset, string][] = [
+  [SNAPSHOT_END, END, ",a,b,c,d"],
+  [at(0n, 3), END, ",a,b,c,d"],
+  [SNAPSHOT_END, at(9n, Infinity), ""],
+  [at(10n, 1), END, ",a,b,c,d"],
+  [at(10n, 4), END, ",b,c,d"],
+  [at(10n, Infinity), END, ",b,c,d"],
+  [at(10n, 5), at(20n, 0), ",b"],
+  [at(20n, 0), at(20n, 3), ",c"],
+  [at(20n, 0), at(20n, 2), ""],
+  [at(20n, 2), END, ",c,d"],
+  [at(20n, 3), at(2n ** 63n, 0), ",d"],
+  [at(2n ** 63n, 0), END, ""],
+  [END, END, ""],
+];
+
+function testLogs(test: Test): void {
+  test("reads a log beyond since and up to until", async (world) => {
+    addShape(world.store, "a");
+    addShape(world.store, "aa");
+    world.store.appendLog("aa", textEntry(at(15n, 0), at(15n, 9), ",x"));
+    world.store.appendLog("a", textEntry(at(10n, 0), at(10n, 4), ",a"));
+    world.store.appendLog("a", textEntry(at(20n, 0), at(20n, 0), ",b"));
+    world.store.appendLog("a", textEntry(at(20n, 1), at(20n, 3), ",c"));
+    world.store.appendLog("a", textEntry(at(2n ** 63n, 0), at(2n ** 63n, 0), ",d"));
+    world.store.setAppliedLsn(2n ** 63n);
+    const check = async () => {
+      for (const [since, until, text] of BOUNDS) {
+        assert.equal(await readText(world.store, "a", since, until), text);
+      }
+    };
+    await check();
+    await world.restart();
+    await check();
+  });
+
+  test("hands an entry that since lies in out alone", async ({ store }) => {
+    addShape(store, "a");
+    store.appendLog("a", textEntry(at(10n, 0), at(10n, 4), ",a"));
+    store.appendLog("a", textEntry(at(20n, 0), at(20n, 4), ",b"));
+    for await (const piece of store.readLog("a", at(10n, 2), END)) {
+      assert.equal(new TextDecoder().decode(piece.bytes), ",a");
+      assert.deepEqual([piece.first, piece.last, piece.isLast], [at(10n, 0), at(10n, 4), true]);
+      break;
+    }
+  });
+
+  test("sorts LSNs as numbers up to the highest", async (world) => {
+    addShape(world.store, "a");
+    const lsns = [1n, 255n, 256n, 65_535n, 65_536n, 2n ** 32n, 2n ** 53n + 1n, 2n ** 64n - 1n];
+    const size = 20_000;
+    for (const lsn of lsns) {
+      const entry = textEntry(at(lsn, 0), at(lsn, 0), `,${lsn}`.padEnd(size));
+      world.store.appendLog("a", entry);
+    }
+    world.store.setAppliedLsn(2n ** 64n - 1n);
+    const expected = lsns.map((lsn) => `,${lsn}`.padEnd(size));
+    const [shape] = (await world.restart()).shapes;
+    assert.deepEqual(shape.head, at(2n ** 64n - 1n, 0));
+    for (let i = 0; i < lsns.length; i++) {
+      const text = await readText(world.store, "a", at(lsns[i], 0));
+      assert.equal(text, expected.slice(i + 1).join(""));
+    }
+  });
+
+  test("stores an entry larger than any limit in pieces", async (world) => {
+    addShape(world.store, "a");
+    const bytes = patternBytes(3_000_000, 4);
+    world.store.appendLog("a", textEntry(at(4n, 0), at(4n, 0), ",before"));
+    world.store.appendLog("a", { first: at(5n, 0), last: at(5n, 9), bytes });
+    world.store.appendLog("a", textEntry(at(6n, 0), at(6n, 0), ",after"));
+    world.store.setAppliedLsn(6n);
+    const check = async () => {
+      const pieces = [];
+      for await (const piece of world.store.readLog("a", at(4n, 0), at(5n, 9))) {
+        assert.deepEqual(piece.last, at(5n, 9));
+        pieces.push(piece);
+      }
+      const all = await new Blob(pieces.map((piece) => piece.bytes.slice())).arrayBuffer();
+      assert.deepEqual(new Uint8Array(all), bytes);
+      assert.equal(pieces.filter(({ isLast }) => isLast).length, 1);
+      assert.equal(pieces.at(-1)?.isLast, true);
+      assert.equal(await readText(world.store, "a", at(5n, 9)), ",after");
+    };
+    await check();
+    assert.equal((await world.restart()).shapes[0].openChunkBytes, 3_000_013);
+    await check();
+  });
+
+  test("lets readers go on while it is written to", async ({ store }) => {
+    addShape(store, "a");
+    const total = 3_000n;
+    const text = (lsn: bigint) => `,${lsn}`.padEnd(40);
+    const follow = async () => {
+      let since = SNAPSHOT_END;
+      let seen = "";
+      while (since.lsn < total) {
+        for await (const piece of store.readLog("a", since, END)) {
+          seen += new TextDecoder().decode(piece.bytes);
+          assert(compareOffsets(piece.last, since) > 0);
+          since = piece.last;
+        }
+        await store.flushed();
+        await new Promise((resolve) => setTimeout(resolve));
+      }
+      return seen;
+    };
+    const readers = [follow(), follow(), follow()];
+    let expected = "";
+    for (let lsn = 1n; lsn <= total; lsn++) {
+      store.appendLog("a", textEntry(at(lsn, 0), at(lsn, 0), text(lsn)));
+      store.setAppliedLsn(lsn);
+      expected += text(lsn);
+      if (lsn % 50n === 0n) await new Promise((resolve) => setTimeout(resolve));
+    }
+    for (const seen of await Promise.all(readers)) assert.equal(seen, expected);
+  });
+}
+
+function testRestarts(test: Test): void {
+  test("keeps chunk ends and what has been written since", async (world) => {
+    addShape(world.store, "a");
+    world.store.appendLog("a", textEntry(at(1n, 0), at(1n, 1), ",12345"));
+    world.store.endChunk("a", at(1n, 1));
+    world.store.setAppliedLsn(1n);
+    let [shape] = (await world.restart()).shapes;
+    assert.deepEqual(shape.chunkEnds, [at(1n, 1)]);
+    assert.equal(shape.openChunkBytes, 0);
+    world.store.appendLog("a", textEntry(at(2n, 0), at(2n, 0), ",123"));
+    world.store.appendLog("a", textEntry(at(3n, 0), at(3n, 0), ",".padEnd(30_000)));
+    world.store.appendLog("a", textEntry(at(4n, 0), at(4n, 0), ",1"));
+    world.store.setAppliedLsn(4n);
+    [shape] = (await world.restart()).shapes;
+    assert.deepEqual(shape.chunkEnds, [at(1n, 1)]);
+    assert.equal(shape.openChunkBytes, 30_006);
+    assert.deepEqual(shape.head, at(4n, 0));
+  });
+
+  test("removes entries and chunk ends beyond the applied LSN for good", async (world) => {
+    addShape(world.store, "a");
+    const sizes = [10, 20_000, 10, 200_000, 10];
+    const append = (lsn: bigint) =>
+      sizes.forEach((size, op) => {
+        const entry = textEntry(at(lsn, op), at(lsn, op), `,${lsn}_${op}`.padEnd(size));
+        world.store.appendLog("a", entry);
+        if (op === 3) world.store.endChunk("a", at(lsn, op));
+      });
+    append(1n);
+    world.store.setAppliedLsn(1n);
+    const expected = await readText(world.store, "a");
+    append(2n);
+    append(3n);
+    for (let i = 0; i < 2; i++) {
+      const [shape] = (await world.restart()).shapes;
+      assert.deepEqual(shape.head, at(1n, 4));
+      assert.deepEqual(shape.chunkEnds, [at(1n, 3)]);
+      assert.equal(shape.openChunkBytes, 10);
+      assert.equal(await readText(world.store, "a"), expected);
+    }
+    append(2n);
+    world.store.setAppliedLsn(2n);
+    const replayed = await readText(world.store, "a");
+    assert.equal(replayed, expected + expected.replaceAll(",1_", ",2_"));
+    await world.restart();
+    assert.equal(await readText(world.store, "a"), replayed);
+  });
+}
