@@ -135,13 +135,35 @@ export class Publisher {
       if (plan.kind === "alter") planned.push({ job, plan });
       else job.done.reject(refusal(plan));
     }
-    const missing = planned.filter(({ plan }) => plan.isPublishing).map(({ job }) => job);
-    const failures = await this.#publish(missing);
+    // The identity first: Postgres refuses updates of a published table that has none, and one that
+    // can't have it must not be published.
+    const failures = await this.#identify(planned);
+    const missing = planned.filter(({ job, plan }) => plan.isPublishing && !failures.has(job));
+    for (const [job, error] of await this.#publish(missing.map(({ job }) => job))) {
+      failures.set(job, error);
+    }
     for (const { job, plan } of planned) {
       const failure = failures.get(job);
       if (failure) job.done.reject(failure);
       else this.#complete(job, plan, state).then(job.done.resolve, job.done.reject);
     }
+  }
+
+  /** Sets the identity of each table and its partitions. Tells which failed and why. */
+  async #identify(planned: readonly { job: Job; plan: AlterPlan }[]): Promise<Map<Job, unknown>> {
+    const failures = new Map<Job, unknown>();
+    await Promise.all(planned.map(async ({ job, plan }) => {
+      if (plan.identify.length === 0) return;
+      await this.#takeSlot();
+      try {
+        for (const leaf of plan.identify) await this.#alter(identifySql(leaf));
+      } catch (error) {
+        failures.set(job, this.#alterError(job.table, error));
+      } finally {
+        this.#freeSlot();
+      }
+    }));
+    return failures;
   }
 
   async #readState(oids: readonly number[]): Promise<PublicationState> {
@@ -171,7 +193,6 @@ export class Publisher {
     const { table } = job;
     await this.#takeSlot();
     try {
-      for (const leaf of plan.identify) await this.#alter(identifySql(leaf));
       await this.#waitForWriters(table, plan, state);
     } catch (error) {
       throw error instanceof UnavailableError ? error : this.#alterError(table, error);
@@ -185,16 +206,16 @@ export class Publisher {
 
   /**
    * A transaction that wrote to the table before it was published, and commits after the snapshot was
-   * taken, would be in neither snapshot nor stream. Where ALTER TABLE … REPLICA IDENTITY FULL ran
-   * after the publication had been committed, its exclusive lock has seen all such transactions
-   * end. For tables that had the identity already we wait for those that hold a writer's lock now:
-   * what takes the lock later writes to a published table. If somebody else published the table,
-   * or we did before a crash, it concerns only transactions from before that one.
+   * taken, would be in neither snapshot nor stream. So we wait for those that hold a writer's lock
+   * now: what takes the lock later writes to a published table. If somebody else published the table,
+   * or we did before a crash, it concerns only transactions from before that one, and ALTER TABLE …
+   * REPLICA IDENTITY FULL, which needs every writer to have ended, has done it already.
    */
   async #waitForWriters(table: Table, plan: AlterPlan, state: PublicationState): Promise<void> {
     const found = state.tables.find(({ oid }) => oid === table.oid);
     const identified = new Set(plan.identify.map(({ oid }) => oid));
-    const oids = (found?.leaves ?? []).map(({ oid }) => oid).filter((oid) => !identified.has(oid));
+    const oids = (found?.leaves ?? []).map(({ oid }) => oid)
+      .filter((oid) => plan.isPublishing || !identified.has(oid));
     if (oids.length === 0) return;
     const isOver = await waitForWriters(this.#options.sql, {
       oids,

@@ -32,6 +32,12 @@ export interface StreamOptions {
 const GOODBYE_MS = 1500;
 
 /**
+ * A batch of as many message bytes goes out at once: newer runtimes read a socket many times before
+ * microtasks get their turn.
+ */
+const BATCH_BYTES_MAX = 256 * 1024;
+
+/**
  * Reads the copy-both stream until it fails or is told to stop. What one read of the socket brought
  * becomes one batch of events; while the sink works on a batch the socket is paused, so that at
  * most the stream's own buffer and one read wait in memory. Reports go on meanwhile.
@@ -42,6 +48,7 @@ export class ReplicationStream {
   readonly #liveness: Liveness;
   readonly #done = Promise.withResolvers<void>();
   #batch: StreamEvent[] = [];
+  #batchBytes = 0;
   #isFlushScheduled = false;
   #isOver = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -101,9 +108,16 @@ export class ReplicationStream {
     } catch (error) {
       return this.fail(error);
     }
+    this.#batchBytes += bytes.length;
+    if (this.#batchBytes >= BATCH_BYTES_MAX) return this.#flush();
     if (this.#isFlushScheduled) return;
     this.#isFlushScheduled = true;
-    queueMicrotask(this.#flush);
+    queueMicrotask(this.#flushLater);
+  };
+
+  readonly #flushLater = (): void => {
+    this.#isFlushScheduled = false;
+    this.#flush();
   };
 
   #read(bytes: Uint8Array): void {
@@ -124,13 +138,14 @@ export class ReplicationStream {
     this.#batch.push({ kind: "progress", walEnd: message.walEnd });
   }
 
-  readonly #flush = (): void => {
-    this.#isFlushScheduled = false;
-    if (this.#isOver) return;
+  #flush(): void {
+    // While the sink is busy, what came before the pause took hold waits for it.
+    if (this.#isOver || this.#liveness.isPaused) return;
+    this.#batchBytes = 0;
     this.#liveness.lastReceivedMs = this.#options.now();
     if (this.#liveness.isReplyRequested) this.#sendStatus();
     if (this.#batch.length > 0) this.#deliver();
-  };
+  }
 
   #deliver(): void {
     const events = this.#batch;
@@ -153,8 +168,8 @@ export class ReplicationStream {
   readonly #resume = (): void => {
     if (this.#isOver) return;
     this.#liveness.isPaused = false;
-    this.#liveness.lastReceivedMs = this.#options.now();
-    this.#options.duplex.resume();
+    this.#flush();
+    if (!this.#isOver && !this.#liveness.isPaused) this.#options.duplex.resume();
   };
 
   #sendStatus(): void {

@@ -1,4 +1,5 @@
 import type { Handler } from "./handler.ts";
+import { HEADER, IDENTITY } from "./protocol.ts";
 
 export interface ListenOptions {
   readonly handler: Handler;
@@ -59,7 +60,7 @@ function plainHandler(handler: Handler): Handler {
   if (major > sinceMajor || (major === sinceMajor && minor >= sinceMinor)) return handler;
   return async (request) => {
     const response = await handler(request);
-    response.headers.set("content-encoding", "identity");
+    response.headers.set(HEADER.contentEncoding, IDENTITY);
     return response;
   };
 }

@@ -43,6 +43,7 @@ export const SUBSET_BODY_KEYS = [
 export const HEADER = {
   cacheControl: "cache-control",
   connection: "connection",
+  contentEncoding: "content-encoding",
   contentType: "content-type",
   cursor: "electric-cursor",
   etag: "etag",
@@ -75,6 +76,8 @@ export const CONTENT_TYPE = {
 export const SERVER_NAME = "electric-ts";
 export const KEEP_CONNECTION = "keep-alive";
 export const VARY = "accept-encoding";
+/** The content encoding of a body as it is. */
+export const IDENTITY = "identity";
 export const YES = "true";
 export const NO = "false";
 /** `electric-up-to-date` counts by being there. */

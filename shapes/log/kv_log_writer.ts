@@ -157,6 +157,8 @@ export class LogWriter {
 
   /** Writes a tail under its shape's key, in as few values as hold it. */
   flushTail(shape: ShapeMemory): void {
+    // First: it may delete journal values that have entries of this tail.
+    this.seal();
     const log = shape.log;
     this.#tails.delete(shape);
     const tail = log.takeTail();

@@ -19,6 +19,9 @@ export interface Equality {
   readonly residual: Expr | undefined;
 }
 
+/** Ways to find a filter that are looked at; each holds a list of all its other conditions. */
+const CHOICES_MAX = 8;
+
 /** The equalities by any of which the filter can be found. Empty if there are none. */
 export function equalitiesOf(expr: Expr): Equality[] {
   switch (expr.kind) {
@@ -31,13 +34,7 @@ export function equalitiesOf(expr: Expr): Equality[] {
     case "not":
       return expr.operand.kind === "column" ? [ofBoolean(expr.operand.name, false)] : [];
     case "and":
-      return expr.operands.flatMap((operand, i) => {
-        const others = expr.operands.filter((_, j) => j !== i);
-        return equalitiesOf(operand).map((equality) => {
-          const residual = [...listOf(equality.residual), ...others];
-          return { ...equality, residual: conjunction("and", residual) };
-        });
-      });
+      return ofConjuncts(expr.operands);
     case "or":
       return ofAlternatives(expr, expr.operands.map(equalitiesOf));
     default:
@@ -47,6 +44,20 @@ export function equalitiesOf(expr: Expr): Equality[] {
 
 function listOf<T>(value: T | undefined): T[] {
   return value === undefined ? [] : [value];
+}
+
+/** Each conjunct may be what the filter is found by; the others then remain to be evaluated. */
+function ofConjuncts(operands: readonly Expr[]): Equality[] {
+  const found: Equality[] = [];
+  for (const operand of operands) {
+    if (found.length >= CHOICES_MAX) break;
+    for (const equality of equalitiesOf(operand)) {
+      const others = operands.filter((other) => other !== operand);
+      const residual = conjunction("and", [...listOf(equality.residual), ...others]);
+      found.push({ ...equality, residual });
+    }
+  }
+  return found;
 }
 
 function ofBoolean(column: string, value: boolean): Equality {

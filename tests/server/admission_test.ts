@@ -1,6 +1,6 @@
 import { deepEqual, equal } from "node:assert/strict";
 import { Admission } from "../../server/admission.ts";
-import { held, NOTHING_HELD, openHarness } from "./harness.ts";
+import { held, NOTHING_HELD, openHarness, readerOf } from "./harness.ts";
 import { settle } from "./manual_clock.ts";
 
 Deno.test("Admission gives as many permits as the limit says, and again when they come back", () => {
@@ -80,7 +80,7 @@ Deno.test("a streamed body holds its permit until it was read or dropped", async
   equal(held(harness).existing, 2);
   await read.text();
   deepEqual(held(harness), { ...NOTHING_HELD, existing: 1 });
-  const reader = dropped.body!.getReader();
+  const reader = readerOf(dropped);
   await reader.read();
   equal(held(harness).streams, 1);
   await reader.cancel();
@@ -103,7 +103,7 @@ Deno.test("a client that stops reading a page gives its permit back in the end",
   const harness = openHarness();
   harness.shape.pieceBytes = 10;
   const response = await harness.read("-1");
-  const reader = response.body!.getReader();
+  const reader = readerOf(response);
   await reader.read();
   await harness.clock.advance(59_000);
   equal(held(harness).existing, 1);

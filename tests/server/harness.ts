@@ -53,3 +53,15 @@ export function held({ context, shape }: Harness) {
 }
 
 export const NOTHING_HELD = { initial: 0, existing: 0, waiters: 0, streams: 0 };
+
+/** A reader of the body that an answer must have. */
+export function readerOf({ body }: Response): ReadableStreamDefaultReader<Uint8Array> {
+  if (!body) throw new TypeError("The response has no body");
+  return body.getReader();
+}
+
+/** Headers about the shape, caching and errors; those common to all are tested on their own. */
+export function told(response: Response): Record<string, string> {
+  const common = /^(access-control|vary|x-request-id|electric-server)/;
+  return Object.fromEntries([...response.headers].filter(([name]) => !common.test(name)));
+}

@@ -3,6 +3,7 @@ import { SERVER_DEFAULTS } from "../../server/config.ts";
 import { openContext } from "../../server/context.ts";
 import { handleRequest } from "../../server/handler.ts";
 import { listen } from "../../server/listen.ts";
+import { readerOf } from "./harness.ts";
 import { FakeLogger, FakeService, itemBytes } from "./fake_service.ts";
 
 /** A real server on a port of its own; polls last longer than any test. */
@@ -86,7 +87,7 @@ Deno.test("over a socket, a client that leaves in the middle of a page ends its 
   shape.snapshot = [itemBytes({ big: "x".repeat(50_000_000) })];
   const leaving = new AbortController();
   const response = await fetch(`${url}&offset=-1`, { signal: leaving.signal });
-  const reader = response.body!.getReader();
+  const reader = readerOf(response);
   await reader.read();
   equal(shape.openStreams, 1);
   leaving.abort();
@@ -100,9 +101,10 @@ Deno.test("over a socket, an event stream's headers come before its first event"
   const { shape, live, stop } = serve();
   const response = await fetch(`${live}&live_sse=true`);
   equal(response.headers.get("content-type"), "text/event-stream");
-  const reader = response.body!.pipeThrough(new TextDecoderStream()).getReader();
+  const reader = readerOf(response);
   shape.append({ lsn: 700n, op: 0 }, { key: "2" });
-  ok((await reader.read()).value?.startsWith('data: {"key":"2"}\n\n'));
+  const { value } = await reader.read();
+  ok(new TextDecoder().decode(value).startsWith('data: {"key":"2"}\n\n'));
   await stop();
   while (!(await reader.read()).done);
 });

@@ -1,5 +1,5 @@
 import { deepEqual, equal } from "node:assert/strict";
-import { type Harness, held, NOTHING_HELD, openHarness } from "./harness.ts";
+import { type Harness, held, NOTHING_HELD, openHarness, readerOf } from "./harness.ts";
 import { settle } from "./manual_clock.ts";
 
 const SSE = "&live=true&live_sse=true";
@@ -9,7 +9,7 @@ const upToDate = (lsn: string) =>
 
 /** Gathers a stream's text as it comes. */
 function collect(response: Response) {
-  const result = { text: "", isOver: false, reader: response.body!.getReader() };
+  const result = { text: "", isOver: false, reader: readerOf(response) };
   const decoder = new TextDecoder();
   (async () => {
     for (;;) {

@@ -14,7 +14,7 @@ export interface Message {
 
 export class ShapeFollower {
   readonly rows = new Map<string, Record<string, string | null>>();
-  /** How often the server sent it back to start. */
+  /** How often the server sent it back to start after it had been up to date (invariant I8). */
   refetches = 0;
   handle: string | undefined;
   offset = "-1";
@@ -22,6 +22,7 @@ export class ShapeFollower {
   readonly #url: string;
   #cursor = "";
   #isUpToDate = false;
+  #hasBeenUpToDate = false;
   /** The last LSN that an up-to-date message named. */
   #seen = 0n;
   #position: readonly [bigint, number] = [-1n, 0];
@@ -76,7 +77,8 @@ export class ShapeFollower {
   }
 
   #restart(response: Response): void {
-    this.refetches++;
+    if (this.#hasBeenUpToDate) this.refetches++;
+    this.#hasBeenUpToDate = false;
     this.rows.clear();
     this.handle = response.headers.get("electric-handle") ?? undefined;
     this.offset = "-1";
@@ -92,6 +94,7 @@ export class ShapeFollower {
     this.offset = offset;
     const last = messages.at(-1)?.headers;
     this.#isUpToDate = last?.control === "up-to-date";
+    this.#hasBeenUpToDate ||= this.#isUpToDate;
     if (this.#isUpToDate) this.#seen = BigInt(`${last?.global_last_seen_lsn}`);
   }
 

@@ -90,6 +90,7 @@ async function checkPrefix(commits: readonly (readonly Mutation[])[]): Promise<b
   await using store = new KvStore(kv, SMALL_COMMITS);
   const state = await store.load();
   await checkTransactionBoundary(store, state);
+  await checkInterruptedLoads(commits, later.slice(), state);
   if (state.shapes.length < HANDLES.length) {
     assert.equal(state.appliedLsn, 0n);
     return 0n;
@@ -102,6 +103,20 @@ async function checkPrefix(commits: readonly (readonly Mutation[])[]): Promise<b
   assert.equal(again.appliedLsn, next);
   await checkTransactionBoundary(restarted, again);
   return state.appliedLsn;
+}
+
+/** Whichever of its repairs a load got to, the next one answers the same. */
+async function checkInterruptedLoads(
+  commits: readonly (readonly Mutation[])[],
+  repairs: readonly (readonly Mutation[])[],
+  state: StoredState,
+): Promise<void> {
+  for (let count = 1; count < repairs.length; count++) {
+    const kv = await inMemoryKv([...commits, ...repairs.slice(0, count)]);
+    await using store = new KvStore(kv, SMALL_COMMITS);
+    assert.deepEqual(await store.load(), state);
+    await checkTransactionBoundary(store, state);
+  }
 }
 
 Deno.test("KvStore survives that its process is killed while it writes", async () => {

@@ -251,7 +251,7 @@ Deno.test("parseWhere() survives filters that are too large or too deep", () => 
     "(".repeat(900) + "boo" + " is true)".repeat(900),
     "(".repeat(6) + "boo" + " between symmetric boo and boo)".repeat(6),
   ];
-  for (let round = 0; round < 20; round++) {
+  for (let round = 0; round < 4; round++) {
     for (const text of deep) assert.match(refusal(text), /nested too deeply/);
   }
   const wide = Array.from({ length: 5_000 }, (_, i) => `id = ${i}`).join(" or ");
