@@ -62,9 +62,9 @@ class CopyReader {
     if (signal.aborted) abort();
     try {
       await this.#flow(await opening);
-      await this.#waiting;
+      await this.#sinkIsReady();
       this.#flush();
-      await this.#waiting;
+      await this.#sinkIsReady();
       this.#done.resolve();
     } catch (error) {
       this.#discard(error);
@@ -72,6 +72,11 @@ class CopyReader {
       clearTimeout(this.#timer);
       signal.removeEventListener("abort", abort);
     }
+  }
+
+  /** Rejects when it is given up: the sink may never be ready then. */
+  #sinkIsReady(): Promise<void> {
+    return Promise.race([this.#waiting ?? Promise.resolve(), this.done]);
   }
 
   /** Resolves at the end of the data, rejects with the server's error. */
@@ -90,7 +95,10 @@ class CopyReader {
   /** One message is one row: a rule of COPY's text format. */
   #add(row: Uint8Array): void {
     if (this.#isDiscarding) return;
-    if (this.#length + row.length > PIECE_BYTES) this.#flush();
+    if (this.#length + row.length > PIECE_BYTES) {
+      this.#flush();
+      if (this.#isDiscarding) return;
+    }
     if (row.length > PIECE_BYTES) return this.#hand(row);
     this.#piece.set(row, this.#length);
     this.#length += row.length;

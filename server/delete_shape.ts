@@ -2,15 +2,18 @@ import type { ServedShape } from "../shapes/service.ts";
 import { type Answer, NO_BODY } from "./answer.ts";
 import type { ServerContext } from "./context.ts";
 import { invalidAnswer, messageAnswer } from "./error_answers.ts";
-import { type DeleteRequest, parseDeleteRequest } from "./params.ts";
+import { type DeleteRequest, type Params, parseDeleteRequest } from "./params.ts";
 import { CACHE, CONTENT_TYPE, HEADER, MESSAGE, YES } from "./protocol.ts";
 import { untilActive } from "./resolve.ts";
 import type { Exchange } from "./serve_shape.ts";
 
 /** DELETE of a shape, by its definition or its handle (WIRE.md 1.5). */
-export async function deleteShape(context: ServerContext, exchange: Exchange): Promise<Answer> {
-  const { method, query } = exchange;
-  if (context.service.state !== "active") await untilActive(context, exchange.request.signal);
+export async function deleteShape(
+  context: ServerContext,
+  { request, method }: Exchange,
+  query: Params,
+): Promise<Answer> {
+  if (context.service.state !== "active") await untilActive(context, request.signal);
   if (!context.config.isDeleteAllowed) {
     return messageAnswer(405, method, { message: MESSAGE.deleteNotAllowed });
   }

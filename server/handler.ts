@@ -1,5 +1,5 @@
 import type { ServedShape } from "../shapes/service.ts";
-import type { AdmissionKind } from "./admission.ts";
+import type { AdmissionKind, Permit } from "./admission.ts";
 import type { Answer } from "./answer.ts";
 import { type HandlerOptions, openContext, type ServerContext } from "./context.ts";
 import { deleteShape } from "./delete_shape.ts";
@@ -12,7 +12,7 @@ import {
 } from "./error_answers.ts";
 import { MESSAGE, PARAM } from "./protocol.ts";
 import { parseQuery, type QueryMap } from "./query.ts";
-import { readEcho, toResponse } from "./respond.ts";
+import { readEcho, type RequestEcho, toResponse } from "./respond.ts";
 import { isAuthorized, matchRoute, type Route, splitTarget } from "./router.ts";
 import { type Exchange, serveShape } from "./serve_shape.ts";
 import { healthAnswer, preflightAnswer } from "./small_routes.ts";
@@ -48,12 +48,13 @@ export function handleRequest(
   }
 }
 
-async function handleShape(
+/** Decides without waiting who is let in; only what is needed later lives on in a held request. */
+function handleShape(
   context: ServerContext,
   route: Route,
   request: Request,
   rawQuery: string,
-): Promise<Response> {
+): Promise<Response> | Response {
   const echo = readEcho(request);
   const query = parseQuery(rawQuery);
   if (!query) return toResponse(context, bareAnswer(400), "none", echo);
@@ -61,10 +62,9 @@ async function handleShape(
     const refusal = plainErrorAnswer(401, { message: MESSAGE.unauthorized });
     return toResponse(context, refusal, "none", echo);
   }
-  const exchange: Exchange = { request, method: echo.method, query };
+  const exchange: Exchange = { request, method: echo.method };
   if (route.kind === "deleteShape") {
-    const answer = await answered(context, exchange, deleteShape(context, exchange));
-    return toResponse(context, answer, "shape", echo);
+    return respond(context, echo, deleteShape(context, exchange, query));
   }
   const kind = admissionKind(context, query);
   const permit = context.admission.acquire(kind);
@@ -72,20 +72,22 @@ async function handleShape(
     const refusal = overloadedAnswer(kind, context.admission.limit(kind), context.random);
     return toResponse(context, refusal, "shape", echo);
   }
-  const answer = await answered(context, exchange, serveShape(context, exchange, permit));
-  return toResponse(context, answer, "shape", echo, () => permit.release());
+  return respond(context, echo, serveShape(context, exchange, query, permit), permit);
 }
 
-async function answered(
+async function respond(
   context: ServerContext,
-  { method }: Exchange,
-  answer: Promise<Answer>,
-): Promise<Answer> {
+  echo: RequestEcho,
+  answering: Promise<Answer>,
+  permit?: Permit,
+): Promise<Response> {
+  let answer: Answer;
   try {
-    return await answer;
+    answer = await answering;
   } catch (error) {
-    return errorAnswer(error, method, context);
+    answer = errorAnswer(error, echo.method, context);
   }
+  return toResponse(context, answer, "shape", echo, () => permit?.release());
 }
 
 /** Who comes with the handle of a shape costs little (WIRE.md 6.4). */

@@ -7,6 +7,9 @@ import { FIELD_ERROR, NO, PARAM } from "./protocol.ts";
 /** Parameters by name: texts, lists and maps from the query, any JSON value from a body. */
 export type Params = ReadonlyMap<string, unknown>;
 
+/** Most requests have none, and thousands of requests wait at once. */
+const NO_PARAMS: ReadonlyMap<string, string> = new Map();
+
 export type FieldErrors = Partial<Record<ErrorField, readonly string[]>>;
 
 export interface ShapeRequest {
@@ -177,9 +180,9 @@ class Cast {
   }
 
   #textMap(name: ErrorField): ReadonlyMap<string, string> {
-    const result = new Map<string, string>();
     const value = this.#present(name);
-    if (value === undefined) return result;
+    if (value === undefined) return NO_PARAMS;
+    const result = new Map<string, string>();
     const entries = entriesOf(value);
     if (!entries) this.#refuse(name);
     for (const [key, item] of entries ?? []) {

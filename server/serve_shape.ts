@@ -33,32 +33,49 @@ const LEFT_ANSWER: Answer = { status: 499, headers: [], body: NO_BODY };
 
 const RETRY_SOON_SECONDS = 1;
 
-/** One request for a shape, on its way. */
+/** One request for a shape, on its way: what may wait for long holds nothing more. */
 export interface Exchange {
   readonly request: Request;
   readonly method: string;
-  readonly query: Params;
 }
 
 /** GET, HEAD and POST of a shape: in the order of WIRE.md 1.7, admission being done. */
-export async function serveShape(
+export function serveShape(
   context: ServerContext,
   exchange: Exchange,
+  query: Params,
   permit: Permit,
 ): Promise<Answer> {
-  const { method, query, request } = exchange;
-  let params = query;
-  if (method === "POST") {
-    const body = await readBodyParams(request, query);
-    if (body.kind === "tooLarge") return plainErrorAnswer(413, { error: MESSAGE.bodyTooLarge });
-    if (body.kind === "refused") {
+  if (exchange.method === "POST") return servePost(context, exchange, query, permit);
+  return serveParams(context, exchange, query, permit);
+}
+
+async function servePost(
+  context: ServerContext,
+  exchange: Exchange,
+  query: Params,
+  permit: Permit,
+): Promise<Answer> {
+  const body = await readBodyParams(exchange.request, query);
+  switch (body.kind) {
+    case "tooLarge":
+      return plainErrorAnswer(413, { error: MESSAGE.bodyTooLarge });
+    case "refused":
       return plainErrorAnswer(400, { error: body.error, details: body.details });
-    }
-    params = body.params;
+    case "params":
+      return serveParams(context, exchange, body.params, permit);
   }
+}
+
+function serveParams(
+  context: ServerContext,
+  exchange: Exchange,
+  params: Params,
+  permit: Permit,
+): Promise<Answer> {
   const parsed = parseShapeRequest(params);
-  if (parsed.kind === "invalid") return invalidAnswer(method, parsed.errors);
-  return await serveParsed(context, exchange, parsed.value, permit);
+  if (parsed.kind === "ok") return serveParsed(context, exchange, parsed.value, permit);
+  return Promise.resolve(invalidAnswer(exchange.method, parsed.errors));
 }
 
 /** A shape may vanish at any moment: who named no handle is given the next one. */
@@ -99,7 +116,7 @@ async function serveFound(
   if (!permit.moveTo("existing")) {
     return overloadedAnswer("existing", context.admission.limit("existing"), context.random);
   }
-  return await answerFromLog(exchange, { context, method: exchange.method, request, shape });
+  return answerFromLog(exchange, { context, method: exchange.method, request, shape });
 }
 
 type StartOutcome = "started" | "gone" | "left" | "shutdown";

@@ -80,6 +80,7 @@ export class ChunkReader {
 
   async *#follow(chunk: number): AsyncGenerator<Uint8Array> {
     for (let sent = 0;;) {
+      const before = sent;
       if (sent < this.#chunks[chunk]) {
         for await (const bytes of this.#store.readSnapshot(this.#owner.handle, chunk, sent)) {
           sent += bytes.length;
@@ -87,7 +88,10 @@ export class ChunkReader {
         }
       }
       if (this.#owner.isGone) throw new ShapeGoneError(this.#owner.handle);
-      if (sent < this.#chunks[chunk]) continue;
+      if (sent < this.#chunks[chunk]) {
+        if (sent > before) continue;
+        throw new RangeError(`Snapshot chunk ${chunk} of "${this.#owner.handle}" is incomplete`);
+      }
       if (this.#isClosed(chunk)) return;
       await nextMove(this.#owner);
     }

@@ -44,7 +44,7 @@ export function readCopyRows(text: Uint8Array, columns: number, visit: (row: Row
     visit(row);
     column = 0;
   }
-  if (start !== text.length) throw new RangeError("Expected whole rows");
+  if (start !== text.length || column !== 0) throw new RangeError("Expected whole rows");
 }
 
 /** Where the field ends that has a backslash at `from`: tabs and newlines in it are escaped. */

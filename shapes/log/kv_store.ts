@@ -201,8 +201,11 @@ export class KvStore implements ShapeStore {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#trash.stop();
-    // Whoever must know that storage failed has been told by `onFailure`.
-    await this.flushed().catch(() => {});
+    // A flush can queue more: the journal is trimmed. Who must know of a failure has been told.
+    const drained = async () => {
+      do await this.flushed(); while (this.queuedBytes > 0);
+    };
+    await drained().catch(() => {});
     this.#kv.close();
   }
 

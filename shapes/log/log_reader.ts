@@ -68,8 +68,18 @@ export class LogReader {
   }
 
   async *#fromStore(since: Offset, until: Offset): AsyncGenerator<Uint8Array> {
+    let begun: Uint8Array[] = [];
     for await (const piece of this.#store.readLog(this.#handle, since, until)) {
-      yield trim(piece, since);
+      if (compareOffsets(piece.first, since) > 0) {
+        yield piece.bytes;
+        continue;
+      }
+      // Items can be told apart only in an entry that is whole. At most the first one is begun.
+      begun.push(piece.bytes);
+      if (!piece.isLast) continue;
+      const size = begun.reduce((sum, { length }) => sum + length, 0);
+      yield itemsBeyond(concat(begun, size), since.op);
+      begun = [];
     }
   }
 }

@@ -78,6 +78,21 @@ Deno.test("readSnapshot() can be aborted while the sink makes it wait", async ()
   });
 });
 
+Deno.test("readSnapshot() can be aborted while the sink is at the last rows", async () => {
+  await withSnapshots("CREATE TABLE t AS SELECT 1 AS id", async ({ take, pool, sql }) => {
+    const abort = new AbortController();
+    const taken = await take("t", {
+      signal: abort.signal,
+      onRows: () => {
+        setTimeout(() => abort.abort(new Error("gone")), 100);
+        return new Promise(() => {});
+      },
+    });
+    assert.equal((taken.error as Error).message, "gone");
+    await assertGivenBack(pool, sql);
+  });
+});
+
 Deno.test("readSnapshot() can be aborted before its first row", async () => {
   await withSnapshots("CREATE TABLE t AS SELECT 1 AS id", async ({ take, pool, sql }) => {
     const abort = new AbortController();

@@ -4,6 +4,7 @@ import { KvStore, type KvStoreOptions } from "../../../shapes/log/kv_store.ts";
 import { SNAPSHOT_END } from "../../../shapes/offset.ts";
 import {
   addShape,
+  assertSameBytes,
   END,
   patternBytes,
   readChunk,
@@ -65,16 +66,11 @@ Deno.test("KvStore stores a row of 50 MB and reads it back", () =>
     await store.flushed();
     let at = 0;
     for await (const piece of store.readLog("a", SNAPSHOT_END, END)) {
-      const expected = bytes.subarray(at, at + piece.bytes.length);
-      assert(equalBytes(piece.bytes, expected), `Bytes from ${at} on differ`);
+      assertSameBytes(piece.bytes, bytes.subarray(at, at + piece.bytes.length));
       at += piece.bytes.length;
     }
     assert.equal(at, bytes.length);
   }));
-
-function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
-  return a.length === b.length && a.every((byte, i) => byte === b[i]);
-}
 
 Deno.test("KvStore deletes all bytes of a dropped shape", () =>
   withStore({}, async (store, kv) => {
@@ -169,6 +165,29 @@ Deno.test("KvStore does not keep the slab that an entry was cut from", () =>
       assert.notEqual(bytes.buffer, slab.buffer);
     }
   }));
+
+Deno.test("KvStore closes its KV only when all that was queued is durable", async () => {
+  const directory = await Deno.makeTempDir();
+  const kv = await openKv(`${directory}/shapes.sqlite`);
+  const failures: Error[] = [];
+  const store = new KvStore(kv, { ...TINY, onFailure: (error) => void failures.push(error) });
+  await store.load();
+  let queuedAtClose = -1;
+  const close = kv.close.bind(kv);
+  kv.close = () => {
+    queuedAtClose = store.queuedBytes;
+    close();
+  };
+  addShape(store, "a");
+  for (let lsn = 1n; lsn <= 300n; lsn++) {
+    store.appendLog("a", textEntry({ lsn, op: 0 }, { lsn, op: 0 }, ",".padEnd(300)));
+    store.setAppliedLsn(lsn);
+  }
+  await store[Symbol.asyncDispose]();
+  assert.equal(queuedAtClose, 0);
+  assert.deepEqual(failures, []);
+  await Deno.remove(directory, { recursive: true });
+});
 
 Deno.test("KvStore tries a failed commit again", () =>
   withStore({ wait: () => Promise.resolve() }, async (store, kv) => {
