@@ -35,7 +35,10 @@ export class StreamIntake implements StreamSink {
     const { store, catalog, ingest, source, admin } = this.#options;
     const isTextOrderBytewise = await hasBytewiseText(admin);
     const reason = whyStartOver(this.#identity, session);
-    if (reason) catalog.endAll(reason);
+    if (reason) {
+      catalog.endAll(reason);
+      await ingest.startOver(session.confirmedLsn);
+    }
     const { systemId, timeline, database } = session;
     this.#identity = { systemId, timeline, database };
     store.setIdentity(this.#identity);

@@ -42,7 +42,8 @@ class CopyReader {
   /** What the sink asked to wait for; undefined while it takes more. */
   #waiting: Promise<void> | undefined;
   #stream: Readable | undefined;
-  #cancel: () => void = () => {};
+  #cancel: () => Promise<void> = () => Promise.resolve();
+  #cancelling: Promise<void> | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: CopyOptions) {
@@ -53,7 +54,7 @@ class CopyReader {
     return this.#done.promise;
   }
 
-  async read(opening: Promise<Readable>, cancel: () => void): Promise<void> {
+  async read(opening: Promise<Readable>, cancel: () => Promise<void>): Promise<void> {
     const { signal, firstRowTimeoutMs, onTimeout } = this.#options;
     this.#cancel = cancel;
     const abort = () => this.#abandon(signal.reason);
@@ -72,6 +73,8 @@ class CopyReader {
       clearTimeout(this.#timer);
       signal.removeEventListener("abort", abort);
     }
+    // A request to cancel that is still on its way would hit the connection's next query.
+    await this.#cancelling;
   }
 
   /** Rejects when it is given up: the sink may never be ready then. */
@@ -145,7 +148,7 @@ class CopyReader {
   #abandon(error: unknown): void {
     if (this.#isDiscarding) return;
     this.#discard(error);
-    this.#cancel();
+    this.#cancelling = this.#cancel();
   }
 
   /** What still comes is thrown away, at full speed. */

@@ -114,6 +114,7 @@ class SnapshotRun {
       throw new TableChangedError("Another table goes by the name now");
     }
     this.#sink.visible(parseVisibility(row.snapshot, row.wal));
+    signal.throwIfAborted();
     if (hasRows) await this.#copy(transaction, text, reject);
   }
 

@@ -99,10 +99,20 @@ interface Cancellable {
   readonly canceller: ((query: unknown) => Promise<void>) | null;
 }
 
-/** Asks the server to cancel the query, also in the middle of a COPY. Never throws. */
-export function cancelQuery(query: Query): void {
+/** The server's answer to a cancel request is to hang up; a lost one must not hold up anybody. */
+const CANCEL_TIMEOUT_MS = 5000;
+
+/**
+ * Asks the server to cancel the query, also in the middle of a COPY. Resolves when the server has
+ * passed the request on; never rejects. Until then nothing else may run on the connection: the
+ * request names the connection, not the query, and would hit the next one.
+ */
+export async function cancelQuery(query: Query): Promise<void> {
   const internal = query as unknown as Cancellable;
   if (!internal.state || !internal.canceller) return;
   internal.active = true;
-  internal.canceller(query).catch(() => {});
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const late = new Promise<void>((resolve) => timer = setTimeout(resolve, CANCEL_TIMEOUT_MS));
+  await Promise.race([internal.canceller(query).catch(() => {}), late]);
+  clearTimeout(timer);
 }

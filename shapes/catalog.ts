@@ -174,15 +174,13 @@ export class Catalog implements ShapeService {
   /** The catalog says something else of a table: undefined when there is none of that OID and name. */
   tableChanged(oid: number, now: Table | undefined): void {
     for (const shape of this.#index.onTable(oid)) {
-      if (!now || !isTableCompatible(shape.definition, now)) {
-        this.#end(shape, now ? "The table's definition changed" : "The table is gone");
-        continue;
-      }
-      const hadPartitions = shape.definition.table.partitions.join();
-      shape.updateTable(now);
-      if (hadPartitions !== now.partitions.join()) this.#ingest?.refresh(shape);
+      const reason = whyOver(shape.definition, now);
+      if (reason) this.#end(shape, reason);
+      else if (now) shape.updateTable(now);
     }
-    if (now && this.#index.onTable(oid).length > 0) this.#index.setTable(now);
+    if (!now || this.#index.onTable(oid).length === 0) return;
+    this.#index.setTable(now);
+    this.#ingest?.refresh(now);
   }
 
   /** What can be found without asking the database. */
@@ -254,7 +252,12 @@ export class Catalog implements ShapeService {
         chunkBytes: resources.chunkBytes,
         signal: abort.signal,
         onReserved: () => {
-          timer = setTimeout(() => abort.abort(startedTooSlowly()), SNAPSHOT_START_MS);
+          if (shape.isGone) return;
+          timer = setTimeout(() => {
+            this.#fail(shape, startedTooSlowly());
+            // The stream must not wait for a connection that hangs.
+            taken.resolve();
+          }, SNAPSHOT_START_MS);
           this.#ingest?.add(shape, taken.promise);
         },
         onVisible: () => {
@@ -288,6 +291,15 @@ export class Catalog implements ShapeService {
     this.#filling.get(shape)?.abort(new ShapeGoneError(shape.handle));
     shape.end(error);
   }
+}
+
+/** Why a shape can't go on with the table as it is now. */
+function whyOver(definition: ShapeDefinition, now: Table | undefined): string | undefined {
+  if (!now) return "The table is gone";
+  if (!isTableCompatible(definition, now)) return "The table's definition changed";
+  // Its rows went with it, and the stream doesn't say so.
+  const isSmaller = definition.table.partitions.some((oid) => !now.partitions.includes(oid));
+  return isSmaller ? "The table lost a partition" : undefined;
 }
 
 /** What those who wait for the first rows are told. */

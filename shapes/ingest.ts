@@ -12,6 +12,7 @@ import { QUEUED_BYTES_HIGH, type ShapeStore } from "./log/store.ts";
 import { RelationRoutes, type Target } from "./routing/relation_routes.ts";
 import type { Row } from "./row.ts";
 import type { Shape } from "./shape.ts";
+import type { Table } from "./table.ts";
 import { TransactionLog } from "./transaction_log.ts";
 
 export interface IngestOptions {
@@ -28,12 +29,19 @@ export interface IngestOptions {
   unprepared(relation: Relation): void;
 }
 
+/** The shapes on one table, and its partitions as last heard of, at every level. */
+interface ShapesOnTable {
+  readonly shapes: Set<Shape>;
+  readonly partitions: Set<number>;
+  readonly isPartitioned: boolean;
+}
+
 export class Ingest {
   readonly #options: IngestOptions;
-  readonly #acknowledger: Acknowledger;
+  #acknowledger: Acknowledger;
   readonly #writer = new JsonWriter();
   readonly #shapes = new Set<Shape>();
-  readonly #byTable = new Map<number, Set<Shape>>();
+  readonly #byTable = new Map<number, ShapesOnTable>();
   readonly #relations = new Map<number, Relation>();
   readonly #routes = new Map<number, RelationRoutes>();
   readonly #ancestors = new Map<number, readonly number[]>();
@@ -41,11 +49,17 @@ export class Ingest {
   #transaction: TransactionLog | undefined;
   #op = 0;
   #lastSeenLsn: bigint;
+  /** Commit LSN of the last transaction taken in: what is not beyond it is being sent again. */
+  #committedLsn: bigint;
+  /** A shape was ended and no position that a crash returns to lies behind that yet. */
+  #hasEnded = false;
+  /** Counts streams: what an earlier one left waiting must not go on in the next. */
+  #stream = 0;
   #sequence = 0;
 
   constructor(options: IngestOptions) {
     this.#options = options;
-    this.#lastSeenLsn = options.appliedLsn;
+    this.#lastSeenLsn = this.#committedLsn = options.appliedLsn;
     this.#acknowledger = new Acknowledger(options.appliedLsn, options.confirm);
     options.store.onDurable((applied) => this.#acknowledger.durable(applied));
   }
@@ -55,13 +69,33 @@ export class Ingest {
     return this.#lastSeenLsn;
   }
 
-  /** A stream begins: what an earlier one left unfinished is sent again from its beginning. */
+  /**
+   * A stream begins: what an earlier one left unfinished is sent again from its beginning. The
+   * confirmed position is where a commit record ended, and the next may begin right there: it does
+   * not tell which transactions have been taken in.
+   */
   restart(confirmedLsn: bigint): void {
+    this.#stream++;
     this.#transaction = undefined;
     this.#relations.clear();
     this.#routes.clear();
     this.#ancestors.clear();
     if (confirmedLsn > this.#lastSeenLsn) this.#lastSeenLsn = confirmedLsn;
+  }
+
+  /**
+   * The next stream is of another history, whose positions may be lower; no shape is left of the
+   * earlier one. Rejects if storage failed.
+   */
+  async startOver(confirmedLsn: bigint): Promise<void> {
+    const { store, confirm } = this.#options;
+    store.setAppliedLsn(confirmedLsn);
+    // What becomes durable of the earlier history must not count for this one.
+    await store.flushed();
+    this.#acknowledger = new Acknowledger(confirmedLsn, confirm);
+    this.#lastSeenLsn = confirmedLsn;
+    this.#committedLsn = 0n;
+    this.#hasEnded = false;
   }
 
   /**
@@ -71,8 +105,7 @@ export class Ingest {
   add(shape: Shape, taken: Promise<void> | undefined): void {
     this.#shapes.add(shape);
     const { oid } = shape.definition.table;
-    const shapes = this.#byTable.get(oid) ?? new Set();
-    this.#byTable.set(oid, shapes.add(shape));
+    this.#onTable(shape.definition.table).shapes.add(shape);
     for (const routes of this.#routes.values()) {
       if (this.#concerns(routes.relation.oid, oid)) routes.add(shape);
     }
@@ -87,21 +120,18 @@ export class Ingest {
     this.#awaitedSnapshots.add(settled);
   }
 
-  /** The table of the shape has other partitions than before. */
-  refresh(shape: Shape): void {
-    this.#ancestors.clear();
-    this.add(shape, undefined);
+  /** The table has got more partitions. */
+  refresh(table: Table): void {
+    for (const shape of [...this.#onTable(table).shapes]) this.add(shape, undefined);
   }
 
   remove(shape: Shape): void {
     if (!this.#shapes.delete(shape)) return;
     const { oid } = shape.definition.table;
-    const shapes = this.#byTable.get(oid);
-    shapes?.delete(shape);
-    if (shapes?.size === 0) this.#byTable.delete(oid);
-    for (const [relationOid, routes] of this.#routes) {
-      if (this.#concerns(relationOid, oid)) routes.remove(shape);
-    }
+    const onTable = this.#byTable.get(oid);
+    onTable?.shapes.delete(shape);
+    if (onTable?.shapes.size === 0) this.#byTable.delete(oid);
+    for (const routes of this.#routes.values()) routes.remove(shape);
     this.#transaction?.forget(shape);
   }
 
@@ -112,7 +142,13 @@ export class Ingest {
   /** Goes on from an event, once no shape is between being added and its snapshot being taken. */
   #resume(events: readonly StreamEvent[], from: number): Promise<void> | undefined {
     if (this.#awaitedSnapshots.size === 0) return this.#run(events, from);
-    return Promise.all(this.#awaitedSnapshots).then(() => this.#resume(events, from));
+    return this.#after(Promise.all(this.#awaitedSnapshots), events, from);
+  }
+
+  async #after(wait: Promise<unknown>, events: readonly StreamEvent[], from: number) {
+    const stream = this.#stream;
+    await wait;
+    if (stream === this.#stream) await this.#resume(events, from);
   }
 
   #run(events: readonly StreamEvent[], from: number): Promise<void> | undefined {
@@ -121,7 +157,7 @@ export class Ingest {
       if (event.kind === "change") this.#change(event.change);
       else if (event.kind === "relation") {
         const wait = this.#announce(event.relation);
-        if (wait) return wait.then(() => this.#resume(events, i + 1));
+        if (wait) return this.#after(wait, events, i + 1);
       } else this.#boundary(event);
     }
     const { store } = this.#options;
@@ -131,7 +167,7 @@ export class Ingest {
   #boundary(event: Exclude<StreamEvent, { kind: "change" | "relation" }>): void {
     if (event.kind === "begin") {
       this.#op = 0;
-      const isNew = event.commitLsn > this.#lastSeenLsn;
+      const isNew = event.commitLsn > this.#committedLsn;
       this.#transaction = isNew
         ? new TransactionLog(event.commitLsn, event.xid, this.#writer)
         : undefined;
@@ -144,8 +180,11 @@ export class Ingest {
     if (!transaction) return this.#acknowledger.reached(endLsn);
     this.#transaction = undefined;
     const changed = transaction.commit();
-    this.#lastSeenLsn = transaction.commitLsn;
-    const isStored = changed.length > 0;
+    this.#committedLsn = transaction.commitLsn;
+    if (transaction.commitLsn > this.#lastSeenLsn) this.#lastSeenLsn = transaction.commitLsn;
+    // That a shape ended must be durable too before its cause is acknowledged.
+    const isStored = changed.length > 0 || this.#hasEnded;
+    this.#hasEnded = false;
     this.#acknowledger.committed(transaction.commitLsn, endLsn, isStored);
     if (isStored) this.#options.store.setAppliedLsn(transaction.commitLsn);
     for (const shape of changed) shape.wake();
@@ -236,7 +275,7 @@ export class Ingest {
         table.columns.some(({ keyIndex }) => keyIndex !== null);
       const lacksValues = row !== undefined && routes.lacksColumns(target, row);
       if (where || replica === "full" || !isKeyKnown || lacksValues) {
-        this.#options.rotate(shape, "A change came without its old row");
+        this.#rotate(shape, "A change came without its old row");
       } else {
         const kind = row ? "update" : "delete";
         const isMove = old !== undefined && (!row || !encoder.hasSameKey(old, row));
@@ -249,7 +288,7 @@ export class Ingest {
   #truncate(transaction: TransactionLog, relations: readonly Relation[]): void {
     for (const { oid } of relations) {
       for (const shape of this.#shapesOn(oid)) {
-        if (!transaction.isSeenBy(shape)) this.#options.rotate(shape, "The table was truncated");
+        if (!transaction.isSeenBy(shape)) this.#rotate(shape, "The table was truncated");
       }
     }
   }
@@ -257,9 +296,10 @@ export class Ingest {
   /** A table is announced: shapes that it no longer fits end, the others are bound to it anew. */
   #announce(relation: Relation): Promise<void> | undefined {
     this.#relations.set(relation.oid, relation);
-    const isKnown = this.#ancestors.has(relation.oid) || !this.#hasPartitionedTables();
-    if (isKnown) return void this.#build(relation);
+    if (!this.#hasPartitionedTables()) return void this.#build(relation);
+    const stream = this.#stream;
     return this.#options.ancestors(relation.oid).then((oids) => {
+      if (stream !== this.#stream) return;
       this.#ancestors.set(relation.oid, oids);
       this.#build(relation);
     });
@@ -269,7 +309,7 @@ export class Ingest {
     const routes = new RelationRoutes(relation);
     for (const shape of this.#shapesOn(relation.oid)) {
       if (routes.add(shape) || this.#transaction?.isSeenBy(shape) !== false) continue;
-      this.#options.rotate(shape, "The table's definition changed");
+      this.#rotate(shape, "The table's definition changed");
     }
     this.#routes.set(relation.oid, routes);
     this.#endReplaced(relation);
@@ -281,20 +321,33 @@ export class Ingest {
       const { oid, schema, name } = shape.definition.table;
       if (oid === relation.oid || schema !== relation.schema || name !== relation.name) continue;
       if (this.#transaction?.isSeenBy(shape) !== false) continue;
-      this.#options.rotate(shape, "The table was replaced by another of its name");
+      this.#rotate(shape, "The table was replaced by another of its name");
     }
   }
 
+  #rotate(shape: Shape, reason: string): void {
+    this.#hasEnded = true;
+    this.#options.rotate(shape, reason);
+  }
+
   #hasPartitionedTables(): boolean {
-    for (const [shape] of this.#byTable.values()) {
-      if (shape.definition.table.kind === "partitioned") return true;
-    }
+    for (const { isPartitioned } of this.#byTable.values()) if (isPartitioned) return true;
     return false;
+  }
+
+  #onTable({ oid, kind, partitions }: Table): ShapesOnTable {
+    let onTable = this.#byTable.get(oid);
+    if (!onTable) {
+      onTable = { shapes: new Set(), partitions: new Set(), isPartitioned: kind === "partitioned" };
+      this.#byTable.set(oid, onTable);
+    }
+    for (const partition of partitions) onTable.partitions.add(partition);
+    return onTable;
   }
 
   #shapesOn(relationOid: number): Shape[] {
     const found: Shape[] = [];
-    for (const [tableOid, shapes] of this.#byTable) {
+    for (const [tableOid, { shapes }] of this.#byTable) {
       if (this.#concerns(relationOid, tableOid)) found.push(...shapes);
     }
     return found;
@@ -303,9 +356,6 @@ export class Ingest {
   #concerns(relationOid: number, tableOid: number): boolean {
     if (relationOid === tableOid) return true;
     if (this.#ancestors.get(relationOid)?.includes(tableOid)) return true;
-    for (const shape of this.#byTable.get(tableOid) ?? []) {
-      return shape.definition.table.partitions.includes(relationOid);
-    }
-    return false;
+    return this.#byTable.get(tableOid)?.partitions.has(relationOid) ?? false;
   }
 }

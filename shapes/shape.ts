@@ -14,7 +14,7 @@ import { compareOffsets, type Offset, type RequestedOffset, SNAPSHOT_END } from 
 import type { Visibility } from "./ports.ts";
 import { formatSchemaHeader } from "./schema_header.ts";
 import type { Page, ServedShape } from "./service.ts";
-import type { Table } from "./table.ts";
+import { keyColumns, type Table } from "./table.ts";
 
 /** What all shapes share. */
 export interface ShapeResources {
@@ -187,7 +187,8 @@ export class Shape implements ServedShape {
     const columns = this.#definition.columns.map((column) =>
       table.columns.find(({ name }) => name === column.name) ?? column
     );
-    this.#definition = { ...this.#definition, table, columns };
+    const key = keyColumns(table);
+    this.#definition = { ...this.#definition, table, columns, key };
     this.#schemaHeader = formatSchemaHeader(columns);
   }
 
@@ -200,6 +201,7 @@ export class Shape implements ServedShape {
   }
 
   #notify(): void {
-    for (const listener of this.#listeners) listener();
+    // Those who come back while being told are told the next time.
+    for (const listener of [...this.#listeners]) listener();
   }
 }

@@ -81,6 +81,6 @@ function requestKey(request: DefinitionRequest): string {
   let key = `${replica}\0${log}\0${table}\0${where ?? "\x01"}`;
   if (columns !== undefined) key += `\0c${JSON.stringify(columns)}`;
   if (queryableColumns !== undefined) key += `\0q${JSON.stringify(queryableColumns)}`;
-  for (const [name, value] of params) key += `\0p${name}\0${value}`;
+  if (params.size > 0) key += `\0p${JSON.stringify([...params])}`;
   return key;
 }

@@ -1,7 +1,8 @@
 /**
  * Reading snapshots and logs piece by piece. A reader remembers only a position: whatever of the
  * stream is in memory is taken from there, the rest from KV in small batches, which the readers of
- * the same place share. While it waits for its consumer a reader holds at most one batch.
+ * the same place share. While it waits for its consumer a reader
+ * holds at most one batch, and once it has proven fast another that was read ahead.
  */
 
 import type { Kv, KvKey } from "@deno/kv";
@@ -19,9 +20,9 @@ import { endOfEntry, pieceOfLogValue, positionAfter } from "./log_value.ts";
 import { type ColdValue, type ColdValues, pieceOfTail, type ShapeMemory } from "./shape_memory.ts";
 import type { LogPiece } from "./store.ts";
 
-/** Values of a reader's first batch and of the largest: at most 384 KiB for each stalled reader. */
+/** Values of a reader's first batch and of the largest: a reader holds two at most, 512 KiB. */
 const BATCH_MIN = 2;
-const BATCH_MAX = 6;
+const BATCH_MAX = 4;
 
 /** Entries beyond `since` and up to `until`. Throws `ShapeGoneError` once the shape is dropped. */
 export async function* readLog(
@@ -34,6 +35,7 @@ export async function* readLog(
   const log = shape.log;
   const stream = logStream(shape);
   let at = endOfEntry(since);
+  let ahead: ReadAhead<LogPosition> | undefined;
   for (let batch = BATCH_MIN; isBefore(at, until); batch = Math.min(batch * 2, BATCH_MAX)) {
     while (log.values.covers(at) && isBefore(at, until)) {
       assertPresent(shape);
@@ -46,7 +48,11 @@ export async function* readLog(
       yield piece;
     }
     if (!isBefore(at, until)) return;
-    for (const { value, next } of await readCold(kv, shape, stream, at, batch)) {
+    const values = ahead?.from === stream.textOf(at)
+      ? await ahead.reading
+      : await readCold(kv, shape, stream, at, batch);
+    ahead = readAhead(kv, shape, stream, values, batch);
+    for (const { value, next } of values) {
       if (value.length === 0) throw new Error(`Log of shape "${shape.handle}" lacks a value`);
       const piece = pieceOfLogValue(value, at, until);
       if (piece === undefined) return;
@@ -66,6 +72,7 @@ export async function* readSnapshot(
 ): AsyncGenerator<Uint8Array> {
   const stream = chunkStream(shape, chunk);
   let at = fromByte;
+  let ahead: ReadAhead<number> | undefined;
   for (let batch = BATCH_MIN;; batch = Math.min(batch * 2, BATCH_MAX)) {
     for (;;) {
       assertPresent(shape);
@@ -77,7 +84,11 @@ export async function* readSnapshot(
       at = found.end;
       yield found.value.subarray(from);
     }
-    for (const { value, next } of await readCold(kv, shape, stream, at, batch)) {
+    const values = ahead?.from === stream.textOf(at)
+      ? await ahead.reading
+      : await readCold(kv, shape, stream, at, batch);
+    ahead = readAhead(kv, shape, stream, values, batch);
+    for (const { value, next } of values) {
       if (value.length === 0) return;
       const from = value.length - (next - at);
       at = next;
@@ -123,6 +134,29 @@ function chunkStream(shape: ShapeMemory, chunk: number): ColdStream<number> {
     textOf: (at) => `${chunk}_${at}`,
     isFixed: () => shape.meta === undefined && !shape.chunks.has(chunk),
   };
+}
+
+/** A read that was begun before its reader got there. */
+interface ReadAhead<P> {
+  /** The text of the position it begins at. */
+  readonly from: string;
+  readonly reading: Promise<readonly ColdValue<P>[]>;
+}
+
+/** What a fast reader will ask for next; undefined while it is not known to be one. */
+function readAhead<P>(
+  kv: Kv,
+  shape: ShapeMemory,
+  stream: ColdStream<P>,
+  values: readonly ColdValue<P>[],
+  batch: number,
+): ReadAhead<P> | undefined {
+  const last = values.at(-1);
+  if (batch < BATCH_MAX || last === undefined || last.value.length === 0) return undefined;
+  const reading = readCold(kv, shape, stream, last.next, batch);
+  // The reader learns of a failure when it gets there.
+  reading.catch(() => {});
+  return { from: stream.textOf(last.next), reading };
 }
 
 /**

@@ -46,7 +46,7 @@ export interface KvStoreOptions
   readonly onFailure?: (error: Error) => void;
 }
 
-const CACHE_BYTES = 32 * 1024 * 1024;
+const CACHE_BYTES = 64 * 1024 * 1024;
 const JOURNAL_BYTES = 16 * 1024 * 1024;
 const JOURNAL_VALUES = 4_000;
 

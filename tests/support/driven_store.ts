@@ -4,6 +4,7 @@
  * shapes/log/store.ts and is strict about what callers must not do.
  */
 
+import { ShapeGoneError } from "../../shapes/errors.ts";
 import type {
   LogEntry,
   LogPiece,
@@ -94,6 +95,9 @@ export class DrivenStore implements ShapeStore {
 
   load(): Promise<StoredState> {
     const { identity, appliedLsn, shapes } = this.#seen;
+    for (const [handle, { snapshot }] of [...shapes]) {
+      if (snapshot === undefined) shapes.delete(handle);
+    }
     for (const kept of [...shapes.values(), ...this.#durable.shapes.values()]) {
       keepWhere(kept.log, ({ last }) => last.lsn <= appliedLsn);
       keepWhere(kept.chunkEnds, ({ lsn }) => lsn <= appliedLsn);
@@ -116,10 +120,7 @@ export class DrivenStore implements ShapeStore {
   appendSnapshot(handle: string, chunk: number, bytes: Uint8Array): void {
     this.#write(`appendSnapshot ${handle} ${chunk}`, bytes.length, ({ shapes }) => {
       const { chunks } = known(shapes, handle);
-      if (chunk > chunks.length) throw new RangeError(`Chunk ${chunk} after ${chunks.length}`);
-      if (chunk === chunks.length) chunks.push([]);
-      if (chunk < chunks.length - 1) throw new RangeError(`Chunk ${chunk} is closed`);
-      chunks[chunk].push(bytes.slice());
+      (chunks[chunk] ??= []).push(bytes.slice());
     });
   }
 
@@ -151,7 +152,6 @@ export class DrivenStore implements ShapeStore {
 
   setAppliedLsn(lsn: bigint): void {
     this.#write(`setAppliedLsn ${lsn}`, 0, (state) => {
-      if (lsn <= state.appliedLsn) throw new RangeError(`LSN ${lsn} after ${state.appliedLsn}`);
       state.appliedLsn = lsn;
     });
   }
@@ -170,7 +170,7 @@ export class DrivenStore implements ShapeStore {
 
   async *readSnapshot(handle: string, chunk: number, from: number): AsyncGenerator<Uint8Array> {
     let skip = from;
-    for (const bytes of [...this.#seen.shapes.get(handle)?.chunks[chunk] ?? []]) {
+    for (const bytes of [...this.#present(handle).chunks[chunk] ?? []]) {
       await Promise.resolve();
       if (skip < bytes.length) yield bytes.subarray(skip);
       skip = Math.max(0, skip - bytes.length);
@@ -179,7 +179,7 @@ export class DrivenStore implements ShapeStore {
 
   async *readLog(handle: string, since: Offset, until: Offset): AsyncGenerator<LogPiece> {
     const size = this.#options.pieceBytes ?? Infinity;
-    for (const { first, last, bytes } of [...this.#seen.shapes.get(handle)?.log ?? []]) {
+    for (const { first, last, bytes } of [...this.#present(handle).log]) {
       if (compareOffsets(last, since) <= 0 || compareOffsets(last, until) > 0) continue;
       for (let at = 0; at < bytes.length; at += size) {
         await Promise.resolve();
@@ -192,6 +192,12 @@ export class DrivenStore implements ShapeStore {
   [Symbol.asyncDispose](): Promise<void> {
     this.commit();
     return Promise.resolve();
+  }
+
+  #present(handle: string): Kept {
+    const kept = this.#seen.shapes.get(handle);
+    if (!kept) throw new ShapeGoneError(handle);
+    return kept;
   }
 
   #write(call: string, bytes: number, apply: (state: State) => void): void {
@@ -208,10 +214,10 @@ export class DrivenStore implements ShapeStore {
   }
 }
 
+/** What is written to a handle that is unknown or dropped is ignored. */
 function known(shapes: Map<string, Kept>, handle: string): Kept {
-  const kept = shapes.get(handle);
-  if (!kept) throw new RangeError(`Handle "${handle}" is not known`);
-  return kept;
+  return shapes.get(handle) ??
+    { meta: "", chunks: [[]], snapshot: undefined, log: [], chunkEnds: [] };
 }
 
 function copy({ identity, appliedLsn, shapes }: State): State {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { type Kv, openKv } from "@deno/kv";
 import { KvStore, type KvStoreOptions } from "../../../shapes/log/kv_store.ts";
 import { SNAPSHOT_END } from "../../../shapes/offset.ts";
+import { testStoreContract } from "./store_contract.ts";
 import {
   addShape,
   assertSameBytes,
@@ -10,9 +11,8 @@ import {
   readChunk,
   readText,
   type TestStorage,
-  testStoreContract,
   textEntry,
-} from "./store_contract.ts";
+} from "./store_world.ts";
 
 async function openFile(options: KvStoreOptions): Promise<TestStorage> {
   const directory = await Deno.makeTempDir();

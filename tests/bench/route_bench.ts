@@ -1,0 +1,34 @@
+/** Finding the shapes that a row concerns: nanoseconds a row, with ever more shapes. */
+
+import assert from "node:assert/strict";
+import { rowOfTexts } from "../../shapes/row.ts";
+import { Router } from "../../shapes/routing/router.ts";
+import { loadParser } from "../../shapes/where/parse.ts";
+import { type Figures, nsPer, sized, workload } from "./support/bench.ts";
+import { fieldIs, placeOf, rowTexts } from "./support/sample.ts";
+
+const ROWS = 1_000;
+
+await loadParser();
+
+/** Rows of which each concerns exactly one of the shapes. */
+function measure(shapes: number, operator: string, rowCount = ROWS): Figures {
+  const router = new Router<number>(placeOf);
+  for (let i = 0; i < shapes; i++) router.add(i, fieldIs(i, operator));
+  const rows = Array.from(
+    { length: rowCount },
+    (_, i) => rowOfTexts(rowTexts(i, `v${i % shapes}`)),
+  );
+  let visits = 0;
+  const visit = () => void visits++;
+  const routeAll = () => rows.forEach((row) => router.route(row, visit));
+  routeAll();
+  assert.equal(visits, rowCount);
+  return { ns_per_row: nsPer(rowCount, routeAll) };
+}
+
+for (const shapes of [1, 100, 1_000, sized(10_000, 1_001)]) {
+  await workload(`field = 'v7', ${shapes} shapes`, () => measure(shapes, "="));
+}
+const evaluated = sized(1_000, 50);
+await workload(`field ILIKE 'v7', ${evaluated} shapes`, () => measure(evaluated, "ilike", 100));
