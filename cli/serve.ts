@@ -13,7 +13,6 @@ import {
 } from "../replication/database_url.ts";
 import { Replicator } from "../replication/replicator.ts";
 import { PostgresSource } from "../replication/source.ts";
-import { watchTables } from "../replication/table_watch.ts";
 import { SERVER_DEFAULTS, type ServerConfig } from "../server/config.ts";
 import { createHandler } from "../server/handler.ts";
 import { listen, type Listener } from "../server/listen.ts";
@@ -33,7 +32,6 @@ import { StreamIntake } from "./stream_intake.ts";
 
 /** Catalog look-ups and publication changes; snapshots have the pool of their own. */
 const ADMIN_CONNECTIONS = 4;
-const TABLE_WATCH_MS = 1_000;
 const EVICTION_MS = 60_000;
 /** The process is gone this long after it was asked to end, whatever still hangs. */
 const SHUTDOWN_MAX_MS = 9_000;
@@ -74,7 +72,7 @@ export async function serve(
     store,
     appliedLsn: state.appliedLsn,
     confirm: (position) => replicator.confirm(position),
-    ancestors: (oid) => source.ancestors(oid),
+    ancestors: (oid) => catalog.ancestors(oid),
     rotate: (shape, reason) => catalog.rotate(shape, reason),
     unprepared: (relation) => source.forget(relation.oid),
   });
@@ -99,16 +97,12 @@ export async function serve(
   logger.info("Listening", { port: listener.addr.port, shapes: state.shapes.length });
 
   const replicating = replicator.run(ending);
-  const watching = watchTables({
-    sql: admin,
+  const watching = source.watch({
     tables: () => catalog.tables,
-    onChange: (oid, now) => {
-      source.forget(oid);
-      catalog.tableChanged(oid, now);
-    },
-    intervalMs: TABLE_WATCH_MS,
+    isInUse: (oid) => catalog.isPrepared(oid),
+    onChange: (oid, now) => catalog.tableChanged(oid, now),
+    onUnprepared: (oid, lost) => catalog.unprepared(oid, lost),
     signal: ending,
-    logger: logger.with({ component: "catalog" }),
   });
   const { maxShapes } = config;
   if (maxShapes !== undefined) {

@@ -50,20 +50,40 @@ const COLUMNS = `(
   LEFT JOIN pg_catalog.pg_collation co ON co.oid = a.attcollation AND co.collname <> 'default'
   WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped)`;
 
+/**
+ * Whether the partition of `i` was made as one. What CREATE TABLE … PARTITION OF writes has one
+ * transaction id, and columns come before the inheritance; ATTACH PARTITION writes all columns
+ * anew, in the same command as the inheritance. What was written anew later counts as attached.
+ */
+const IS_BORN = `EXISTS (
+  SELECT
+  FROM pg_catalog.pg_attribute made
+  JOIN pg_catalog.pg_attribute a ON a.attrelid = made.attrelid AND a.attnum > 0
+  WHERE made.attrelid = i.inhrelid AND made.attname = 'tableoid' AND a.attinhcount > 0
+    AND made.xmin = i.xmin AND a.xmin = i.xmin AND a.cmin::text::int8 < i.cmin::text::int8)`;
+
 /** Not `pg_partition_tree()`: that takes a lock on every partition. */
-export const DESCENDANTS = `
+function familySql(first = "", next = ""): string {
+  return `
   WITH RECURSIVE below AS (
-    SELECT i.inhrelid
+    SELECT i.inhrelid${first}
     FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class child ON child.oid = i.inhrelid
     WHERE i.inhparent = c.oid AND child.relispartition
     UNION
-    SELECT i.inhrelid
+    SELECT i.inhrelid${next}
     FROM below
     JOIN pg_catalog.pg_inherits i ON i.inhparent = below.inhrelid
     JOIN pg_catalog.pg_class child ON child.oid = i.inhrelid
     WHERE child.relispartition
   )
-  SELECT inhrelid FROM below`;
+  SELECT * FROM below`;
+}
+
+/** OIDs of all partitions of the table `c`. */
+export const DESCENDANTS = familySql();
+
+/** And whether they, and those between, were born as such. */
+const FAMILY = familySql(`, ${IS_BORN} AS is_born`, `, below.is_born AND ${IS_BORN}`);
 
 /** A `Table` as JSON text, of the row `c` of pg_class with its schema `n`. */
 export const TABLE_JSON = `pg_catalog.json_build_object(
@@ -72,14 +92,18 @@ export const TABLE_JSON = `pg_catalog.json_build_object(
     'oid', c.oid::int8,
     'kind', CASE c.relkind WHEN 'p' THEN 'partitioned' ELSE 'ordinary' END,
     'columns', ${COLUMNS},
-    'partitions', CASE c.relkind WHEN 'p' THEN (
-      SELECT COALESCE(pg_catalog.json_agg(d.inhrelid::int8 ORDER BY d.inhrelid), '[]')
-      FROM (${DESCENDANTS}) d
-    ) ELSE '[]' END
+    'partitions', COALESCE(family.partitions, '[]'),
+    'attached', COALESCE(family.attached, '[]')
   )::text`;
 
 export const TABLES = `pg_catalog.pg_class c
-  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND ${IS_TABLE}`;
+  JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace AND ${IS_TABLE}
+  LEFT JOIN LATERAL (
+    SELECT pg_catalog.json_agg(f.inhrelid::int8 ORDER BY f.inhrelid) AS partitions,
+      pg_catalog.json_agg(f.inhrelid::int8 ORDER BY f.inhrelid) FILTER (WHERE NOT f.is_born)
+        AS attached
+    FROM (${FAMILY}) f
+  ) family ON c.relkind = 'p'`;
 
 /**
  * Looks tables up by name; undefined if there is none, if it is no table, or if it has no column.

@@ -55,7 +55,8 @@ type AlterPlan = PreparationPlan & { kind: "alter" };
 export class Publisher {
   readonly #options: PublisherOptions;
   readonly #limits: PublisherLimits;
-  readonly #ready = new Set<number>();
+  /** By OID the partitions that were prepared with the table. */
+  readonly #ready = new Map<number, string>();
   readonly #running = new Map<number, Promise<void>>();
   #waiting: Job[] = [];
   #isPublishing = false;
@@ -73,13 +74,14 @@ export class Publisher {
 
   /** `Source.prepare`. Free when it was done before. Throws `UnavailableError`, `TableChangedError`. */
   prepare(table: Table): Promise<void> {
-    if (this.#ready.has(table.oid)) return Promise.resolve();
+    const partitions = table.partitions.join();
+    if (this.#ready.get(table.oid) === partitions) return Promise.resolve();
     const running = this.#running.get(table.oid);
     if (running) return running;
     const epoch = this.#epoch;
     const job = { table, done: Promise.withResolvers<void>() };
     const run = job.done.promise.then(() => {
-      if (epoch === this.#epoch) this.#ready.add(table.oid);
+      if (epoch === this.#epoch) this.#ready.set(table.oid, partitions);
     }).finally(() => {
       if (this.#running.get(table.oid) === run) this.#running.delete(table.oid);
     });

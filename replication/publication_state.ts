@@ -119,16 +119,17 @@ export function publicationStateSql(
   )::text AS state`;
 }
 
-/** OIDs of those of the tables that are published in full with all old rows. */
-export function preparedOidsSql(
+/** Whether each of the tables that are there is published in full, and with all old rows. */
+export function preparedTablesSql(
   publication: string,
   oids: readonly number[],
   serverVersion: number,
 ): string {
-  return `SELECT c.oid::int8::text AS oid FROM pg_catalog.pg_class c
-    WHERE c.oid IN (${oids})
-      AND EXISTS (SELECT FROM (${entriesSql(publication, serverVersion)}) e WHERE NOT e.is_partial)
-      AND NOT EXISTS (SELECT FROM (${LEAVES}) l WHERE l.relreplident <> 'f')`;
+  return `SELECT c.oid::int8::text AS oid,
+      EXISTS (SELECT FROM (${entriesSql(publication, serverVersion)}) e WHERE NOT e.is_partial)
+        AS published,
+      NOT EXISTS (SELECT FROM (${LEAVES}) l WHERE l.relreplident <> 'f') AS full
+    FROM pg_catalog.pg_class c WHERE c.oid IN (${oids})`;
 }
 
 /** The query builds exactly a `PublicationState`. */

@@ -7,7 +7,7 @@ import { describeTable, readAncestors } from "./inspect.ts";
 import { Publisher } from "./publication.ts";
 import { setupNames } from "./setup_plan.ts";
 import { readSnapshot } from "./snapshot_query.ts";
-import { watchTables } from "./table_watch.ts";
+import { type LostPreparation, watchTables } from "./table_watch.ts";
 
 export interface PostgresSourceOptions {
   /** Straight to the database: catalog and DDL. Its size limits how many tables are altered at once. */
@@ -26,9 +26,11 @@ export interface PostgresSourceOptions {
 export interface SourceWatch {
   /** The tables in use, as they were described. */
   readonly tables: () => readonly Table[];
+  /** Tables that must be prepared; those that were prepared since the start if it is left out. */
+  readonly isInUse?: (oid: number) => boolean;
   readonly onChange: (oid: number, now: Table | undefined) => void;
-  /** The table is no longer prepared, and changes may have been missed. */
-  readonly onUnprepared?: (oid: number) => void;
+  /** The table is no longer prepared: not published, or without some of its old rows. */
+  readonly onUnprepared?: (oid: number, lost: LostPreparation) => void;
   readonly intervalMs?: number;
   readonly signal: AbortSignal;
 }
@@ -73,7 +75,8 @@ export class PostgresSource implements Source {
   }
 
   /** Watches tables until the signal fires; never rejects. What changed is prepared anew. */
-  watch({ tables, onChange, onUnprepared, intervalMs, signal }: SourceWatch): Promise<void> {
+  watch(watch: SourceWatch): Promise<void> {
+    const { tables, isInUse, onChange, onUnprepared, intervalMs, signal } = watch;
     return watchTables({
       sql: this.#options.admin,
       tables,
@@ -83,10 +86,10 @@ export class PostgresSource implements Source {
       },
       preparation: {
         publication: this.#publication,
-        isPrepared: (oid) => this.#publisher.isPrepared(oid),
-        onLost: (oid) => {
+        isPrepared: isInUse ?? ((oid) => this.#publisher.isPrepared(oid)),
+        onLost: (oid, lost) => {
           this.forget(oid);
-          onUnprepared?.(oid);
+          onUnprepared?.(oid, lost);
         },
       },
       intervalMs: intervalMs ?? WATCH_INTERVAL_MS,

@@ -1,16 +1,16 @@
 /** Notices changes of tables that the stream does not tell of, or not in time. */
 
 import type { Logger } from "../shapes/ports.ts";
-import type { Table } from "../shapes/table.ts";
+import { isSameTable, type Table } from "../shapes/table.ts";
 import type { Sql } from "./connection.ts";
 import { describeOids, TABLE_JSON, TABLES } from "./inspect.ts";
-import { preparedOidsSql, readServerVersion } from "./publication_state.ts";
+import { preparedTablesSql, readServerVersion } from "./publication_state.ts";
 
 export interface WatchOptions {
   readonly sql: Sql;
   /** The tables as they were described; asked at each poll. */
   readonly tables: () => readonly Table[];
-  /** `now` is undefined when the table is gone or has another name. Called at each poll while so. */
+  /** `now` is undefined when the table is gone. Called at each poll as long as `tables` differs. */
   readonly onChange: (oid: number, now: Table | undefined) => void;
   readonly preparation?: PreparationWatch;
   readonly intervalMs: number;
@@ -26,8 +26,10 @@ export interface PreparationWatch {
    * The table is not published in full any more, or lacks REPLICA IDENTITY FULL somewhere. Called at
    * each poll as long as `isPrepared` says otherwise.
    */
-  readonly onLost: (oid: number) => void;
+  readonly onLost: (oid: number, lost: LostPreparation) => void;
 }
+
+export type LostPreparation = "publication" | "identity";
 
 /** Polls take at most this share of the database's time: with many tables they get rarer. */
 const TIME_SHARE_MAX = 0.05;
@@ -70,7 +72,7 @@ export class TableWatch {
     const tables = this.#options.tables();
     if (tables.length === 0) return;
     const isPrepared = this.#options.preparation?.isPrepared ?? (() => false);
-    const prepared = tables.map(({ oid }) => oid).filter(isPrepared);
+    const prepared = [...new Set(tables.map(({ oid }) => oid).filter(isPrepared))];
     const fingerprints = await this.#readFingerprints(tables);
     const known = new Map<Table, string>();
     const suspects: Table[] = [];
@@ -100,8 +102,8 @@ export class TableWatch {
       if (fingerprint !== undefined) this.#known.set(table, fingerprint);
       return;
     }
-    const isNamed = now?.name === table.name && now.schema === table.schema;
-    this.#options.onChange(table.oid, isNamed ? now : undefined);
+    // Meanwhile somebody else may have looked, and more lately than we did.
+    if (this.#options.tables().includes(table)) this.#options.onChange(table.oid, now);
   }
 
   async #readFingerprints(tables: readonly Table[]): Promise<Map<number, string>> {
@@ -116,44 +118,13 @@ export class TableWatch {
     const { sql, preparation } = this.#options;
     if (!preparation || oids.length === 0) return;
     const { publication, onLost } = preparation;
-    const text = preparedOidsSql(publication, oids, await readServerVersion(sql));
-    const rows = await sql.unsafe<{ oid: string }[]>(text);
-    const still = new Set(rows.map(({ oid }) => Number(oid)));
-    for (const oid of oids) if (!still.has(oid)) onLost(oid);
+    const text = preparedTablesSql(publication, oids, await readServerVersion(sql));
+    const rows = await sql.unsafe<{ oid: string; published: boolean; full: boolean }[]>(text);
+    for (const { oid, published, full } of rows) {
+      if (!published) onLost(Number(oid), "publication");
+      else if (!full) onLost(Number(oid), "identity");
+    }
   }
-}
-
-/** Descriptions are plain data made by one query: the same order of columns and of keys. */
-export function isSameTable(a: Table, b: Table): boolean {
-  return a.oid === b.oid && a.schema === b.schema && a.name === b.name && a.kind === b.kind &&
-    isSameList(a.partitions, b.partitions, Object.is) &&
-    isSameList(a.columns, b.columns, isSameColumn);
-}
-
-function isSameColumn(a: Table["columns"][number], b: Table["columns"][number]): boolean {
-  return COLUMN_FIELDS.every((field) => a[field] === b[field]);
-}
-
-const COLUMN_FIELDS = Object.keys(
-  {
-    name: 0,
-    number: 0,
-    typeName: 0,
-    typeOid: 0,
-    typeSchema: 0,
-    typeKind: 0,
-    baseTypeName: 0,
-    typeMod: 0,
-    dims: 0,
-    isNotNull: 0,
-    keyIndex: 0,
-    generated: 0,
-    collation: 0,
-  } satisfies Record<keyof Table["columns"][number], 0>,
-) as (keyof Table["columns"][number])[];
-
-function isSameList<T>(a: readonly T[], b: readonly T[], isSame: (a: T, b: T) => boolean): boolean {
-  return a.length === b.length && a.every((item, index) => isSame(item, b[index]));
 }
 
 /** Resolves with true after the time, or with false as soon as the signal fires. */

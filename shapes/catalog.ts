@@ -70,9 +70,9 @@ export class Catalog implements ShapeService {
     return this.#index.size;
   }
 
-  /** The tables that have shapes. */
+  /** The tables that have shapes, in every description that a shape rests on. */
   get tables(): readonly Table[] {
-    return [...this.#index.tables];
+    return this.#index.tables;
   }
 
   setState(state: ServiceState, reason: string): void {
@@ -109,7 +109,10 @@ export class Catalog implements ShapeService {
   #restoreShape(stored: StoredShape, ingest: Ingest): boolean {
     const { resources, nowMs, logger } = this.#options;
     try {
-      const definition = parseStoredDefinition(stored.meta);
+      const definition = parseStoredDefinition(
+        stored.meta,
+        (table) => this.#index.sharedTable(table),
+      );
       if (!definition || stored.snapshot === undefined) return false;
       const snapshot = parseStoredSnapshot(stored.snapshot);
       const shape = new Shape(stored.handle, definition, resources, nowMs(), {
@@ -171,16 +174,71 @@ export class Catalog implements ShapeService {
     for (const shape of [...this.#index.shapes]) this.#end(shape, reason);
   }
 
-  /** The catalog says something else of a table: undefined when there is none of that OID and name. */
+  /** The database says something else of a table than some shapes know: undefined when it is gone. */
   tableChanged(oid: number, now: Table | undefined): void {
+    let hasGrown = false;
     for (const shape of this.#index.onTable(oid)) {
       const reason = whyOver(shape.definition, now);
       if (reason) this.#end(shape, reason);
-      else if (now) shape.updateTable(now);
+      else if (now) {
+        hasGrown ||= now.partitions.length > shape.definition.table.partitions.length;
+        shape.updateTable(now);
+      }
     }
     if (!now || this.#index.onTable(oid).length === 0) return;
     this.#index.setTable(now);
     this.#ingest?.refresh(now);
+    if (hasGrown) this.#prepareAgain(now);
+  }
+
+  /** The changes of a table are no longer in the stream, or not with their old rows. */
+  unprepared(oid: number, lost: "publication" | "identity"): void {
+    const table = this.#index.tableByOid(oid);
+    if (!table) return;
+    // Nobody knows what has been missed.
+    if (lost === "publication") this.#endAllOn(oid, "The table was not published");
+    else this.#prepareAgain(table);
+  }
+
+  /** Whether the table has a shape that relies on its being prepared. */
+  isPrepared(oid: number): boolean {
+    return this.#index.onTable(oid).some((shape) => shape.isStarted);
+  }
+
+  /**
+   * OIDs of the tables with shapes that a relation of the stream is a partition of. Shapes have
+   * learnt of the partition, or have ended because of it, when it resolves.
+   */
+  async ancestors(relationOid: number): Promise<readonly number[]> {
+    const oids = await this.#options.source.ancestors(relationOid);
+    const known = oids.filter((oid) => this.#index.tableByOid(oid) !== undefined);
+    for (const oid of known) await this.#look(oid, relationOid);
+    return known.filter((oid) => this.#index.tableByOid(oid)?.partitions.includes(relationOid));
+  }
+
+  /** Asks the database about a table that may have a partition we have not heard of. */
+  async #look(oid: number, partition: number): Promise<void> {
+    for (;;) {
+      const table = this.#index.tableByOid(oid);
+      if (!table || table.partitions.includes(partition)) return;
+      const now = await this.#options.source.describe(table);
+      // The watch was faster, and may have seen more.
+      if (table !== this.#index.tableByOid(oid)) continue;
+      return this.tableChanged(oid, now?.oid === oid ? now : undefined);
+    }
+  }
+
+  async #prepareAgain(table: Table): Promise<void> {
+    try {
+      await this.#options.source.prepare(table);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : `${error}`;
+      this.#options.logger.warn("Table is not fully prepared", { table: table.name, reason });
+    }
+  }
+
+  #endAllOn(oid: number, reason: string): void {
+    for (const shape of this.#index.onTable(oid)) this.#end(shape, reason);
   }
 
   /** What can be found without asking the database. */
@@ -218,6 +276,7 @@ export class Catalog implements ShapeService {
     const asked = this.#describing.get(key);
     if (asked) return asked;
     const answer = this.#options.source.describe(name)
+      .then((table) => table && this.#index.sharedTable(table))
       .finally(() => this.#describing.delete(key));
     this.#describing.set(key, answer);
     return answer;
@@ -297,9 +356,11 @@ export class Catalog implements ShapeService {
 function whyOver(definition: ShapeDefinition, now: Table | undefined): string | undefined {
   if (!now) return "The table is gone";
   if (!isTableCompatible(definition, now)) return "The table's definition changed";
-  // Its rows went with it, and the stream doesn't say so.
-  const isSmaller = definition.table.partitions.some((oid) => !now.partitions.includes(oid));
-  return isSmaller ? "The table lost a partition" : undefined;
+  // Rows that come and go with a partition are not in the stream.
+  const { partitions } = definition.table;
+  if (partitions.some((oid) => !now.partitions.includes(oid))) return "The table lost a partition";
+  const isFilled = now.attached.some((oid) => !partitions.includes(oid));
+  return isFilled ? "A partition was attached to the table" : undefined;
 }
 
 /** What those who wait for the first rows are told. */

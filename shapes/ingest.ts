@@ -32,7 +32,7 @@ export interface IngestOptions {
 /** The shapes on one table, and its partitions as last heard of, at every level. */
 interface ShapesOnTable {
   readonly shapes: Set<Shape>;
-  readonly partitions: Set<number>;
+  partitions: Set<number>;
   readonly isPartitioned: boolean;
 }
 
@@ -89,12 +89,14 @@ export class Ingest {
    */
   async startOver(confirmedLsn: bigint): Promise<void> {
     const { store, confirm } = this.#options;
-    store.setAppliedLsn(confirmedLsn);
+    // The first commit record may begin right at the confirmed position.
+    const applied = confirmedLsn - 1n;
+    store.setAppliedLsn(applied);
     // What becomes durable of the earlier history must not count for this one.
     await store.flushed();
-    this.#acknowledger = new Acknowledger(confirmedLsn, confirm);
+    this.#acknowledger = new Acknowledger(applied, confirm);
     this.#lastSeenLsn = confirmedLsn;
-    this.#committedLsn = 0n;
+    this.#committedLsn = applied;
     this.#hasEnded = false;
   }
 
@@ -120,9 +122,21 @@ export class Ingest {
     this.#awaitedSnapshots.add(settled);
   }
 
-  /** The table has got more partitions. */
+  /** The table has other partitions, and all shapes on it know them. */
   refresh(table: Table): void {
-    for (const shape of [...this.#onTable(table).shapes]) this.add(shape, undefined);
+    const onTable = this.#byTable.get(table.oid);
+    if (!onTable) return;
+    onTable.partitions = new Set(table.partitions);
+    for (const [relationOid, oids] of this.#ancestors) {
+      if (onTable.partitions.has(relationOid)) continue;
+      this.#ancestors.set(relationOid, oids.filter((oid) => oid !== table.oid));
+    }
+    for (const shape of [...onTable.shapes]) {
+      for (const routes of this.#routes.values()) {
+        if (!this.#concerns(routes.relation.oid, table.oid)) routes.remove(shape);
+      }
+      this.add(shape, undefined);
+    }
   }
 
   remove(shape: Shape): void {

@@ -2,7 +2,7 @@
 
 import type { DefinitionRequest } from "./service.ts";
 import type { Shape } from "./shape.ts";
-import type { Table, TableName } from "./table.ts";
+import { isSameTable, type Table, type TableName } from "./table.ts";
 
 /** Requests remembered with the shape they came to; beyond this all are forgotten. */
 const REQUESTS_MAX = 50_000;
@@ -12,7 +12,9 @@ export class ShapeIndex {
   readonly #byDefinition = new Map<string, Shape>();
   readonly #byRequest = new Map<string, Shape>();
   readonly #byTable = new Map<number, Set<Shape>>();
-  readonly #tables = new Map<string, Table>();
+  /** By OID the tables as shapes know them: older shapes may know an older one, the newest is last. */
+  readonly #tables = new Map<number, Table[]>();
+  readonly #oids = new Map<string, number>();
 
   get size(): number {
     return this.#byHandle.size;
@@ -22,9 +24,9 @@ export class ShapeIndex {
     return this.#byHandle.values();
   }
 
-  /** The tables that have shapes, as last known. */
-  get tables(): Iterable<Table> {
-    return this.#tables.values();
+  /** The tables that have shapes, in every description that a shape may rest on. */
+  get tables(): readonly Table[] {
+    return [...this.#tables.values()].flat();
   }
 
   byHandle(handle: string): Shape | undefined {
@@ -44,7 +46,13 @@ export class ShapeIndex {
   }
 
   tableByName({ schema, name }: TableName): Table | undefined {
-    return this.#tables.get(`${schema}\0${name}`);
+    const known = this.#tables.get(this.#oids.get(nameKey({ schema, name })) ?? 0);
+    return known?.findLast((table) => table.schema === schema && table.name === name);
+  }
+
+  /** As last heard of. */
+  tableByOid(oid: number): Table | undefined {
+    return this.#tables.get(oid)?.at(-1);
   }
 
   add(shape: Shape, canonical: string): void {
@@ -52,7 +60,10 @@ export class ShapeIndex {
     this.#byHandle.set(shape.handle, shape);
     this.#byDefinition.set(canonical, shape);
     this.#byTable.set(table.oid, (this.#byTable.get(table.oid) ?? new Set()).add(shape));
-    this.setTable(table);
+    const known = this.#tables.get(table.oid) ?? [];
+    if (!known.some((other) => isSameTable(other, table))) known.push(table);
+    this.#tables.set(table.oid, known);
+    this.#oids.set(nameKey(table), table.oid);
   }
 
   remember(request: DefinitionRequest, shape: Shape): void {
@@ -60,20 +71,40 @@ export class ShapeIndex {
     this.#byRequest.set(requestKey(request), shape);
   }
 
+  /** All shapes on the table know it as it is here. */
+  /** The known table if it is the same: thousands of shapes then have one description in common. */
+  sharedTable(table: Table): Table {
+    const known = this.tableByName(table);
+    return known && isSameTable(known, table) ? known : table;
+  }
+
   setTable(table: Table): void {
-    this.#tables.set(`${table.schema}\0${table.name}`, table);
+    this.#forgetTable(table.oid);
+    this.#tables.set(table.oid, [table]);
+    this.#oids.set(nameKey(table), table.oid);
   }
 
   remove(shape: Shape, canonical: string): void {
-    const { oid, schema, name } = shape.definition.table;
+    const { oid } = shape.definition.table;
     this.#byHandle.delete(shape.handle);
     if (this.#byDefinition.get(canonical) === shape) this.#byDefinition.delete(canonical);
     const others = this.#byTable.get(oid);
     others?.delete(shape);
     if (others?.size !== 0) return;
     this.#byTable.delete(oid);
-    if (this.tableByName({ schema, name })?.oid === oid) this.#tables.delete(`${schema}\0${name}`);
+    this.#forgetTable(oid);
   }
+
+  #forgetTable(oid: number): void {
+    for (const table of this.#tables.get(oid) ?? []) {
+      if (this.#oids.get(nameKey(table)) === oid) this.#oids.delete(nameKey(table));
+    }
+    this.#tables.delete(oid);
+  }
+}
+
+function nameKey({ schema, name }: TableName): string {
+  return `${schema}\0${name}`;
 }
 
 function requestKey(request: DefinitionRequest): string {

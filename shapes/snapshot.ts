@@ -52,10 +52,13 @@ function snapshotRequest({ definition }: Shape): SnapshotRequest {
   };
 }
 
+/** One for all: it is empty whenever a call of `rows()` has ended, and a slab for each is a waste. */
+const sharedWriter = new JsonWriter();
+
 class Filler implements SnapshotSink {
   readonly #shape: Shape;
   readonly #options: SnapshotOptions;
-  readonly #writer = new JsonWriter();
+  readonly #writer = sharedWriter;
   readonly #encoder: ItemEncoder;
   readonly #columnCount: number;
   #chunkBytes = 0;

@@ -38,8 +38,14 @@ export function formatStoredDefinition(
   return JSON.stringify(stored);
 }
 
-/** Undefined when it was written by another version, whose shapes have to be made anew. */
-export function parseStoredDefinition(text: string): ShapeDefinition | undefined {
+/**
+ * Undefined when it was written by another version, whose shapes have to be made anew. `shared` may
+ * give an equal table that is there already.
+ */
+export function parseStoredDefinition(
+  text: string,
+  shared: (table: Table) => Table = (table) => table,
+): ShapeDefinition | undefined {
   const stored = JSON.parse(text) as Stored;
   if (stored.version !== VERSION) return undefined;
   const request: DefinitionRequest = {
@@ -51,6 +57,6 @@ export function parseStoredDefinition(text: string): ShapeDefinition | undefined
     replica: stored.replica,
     log: stored.log,
   };
-  const definition = resolveDefinition(request, stored.table, stored.rules);
+  const definition = resolveDefinition(request, shared(stored.table), stored.rules);
   return { ...definition, hasOwnColumns: stored.hasOwnColumns };
 }

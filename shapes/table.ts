@@ -39,6 +39,11 @@ export interface Table extends TableName {
   readonly columns: readonly TableColumn[];
   /** OIDs of all partitions below it, at every level; empty for ordinary tables. */
   readonly partitions: readonly number[];
+  /**
+   * Those of the partitions that may have brought rows along: they were attached as tables that
+   * were there before, or lie below one that was.
+   */
+  readonly attached: readonly number[];
 }
 
 /** The columns whose values make a row's key: the primary key in index order, or else all of them. */
@@ -46,4 +51,37 @@ export function keyColumns(table: Table): readonly TableColumn[] {
   const key = table.columns.filter((column) => column.keyIndex !== null);
   if (key.length === 0) return table.columns;
   return key.toSorted((a, b) => (a.keyIndex ?? 0) - (b.keyIndex ?? 0));
+}
+
+/** Whether two descriptions say the same, down to the partitions. */
+export function isSameTable(a: Table, b: Table): boolean {
+  return a === b || a.oid === b.oid && a.schema === b.schema && a.name === b.name &&
+      a.kind === b.kind && isSameList(a.partitions, b.partitions, Object.is) &&
+      isSameList(a.columns, b.columns, isSameColumn);
+}
+
+function isSameColumn(a: TableColumn, b: TableColumn): boolean {
+  return COLUMN_FIELDS.every((field) => a[field] === b[field]);
+}
+
+const COLUMN_FIELDS = Object.keys(
+  {
+    name: 0,
+    number: 0,
+    typeName: 0,
+    typeOid: 0,
+    typeSchema: 0,
+    typeKind: 0,
+    baseTypeName: 0,
+    typeMod: 0,
+    dims: 0,
+    isNotNull: 0,
+    keyIndex: 0,
+    generated: 0,
+    collation: 0,
+  } satisfies Record<keyof TableColumn, 0>,
+) as (keyof TableColumn)[];
+
+function isSameList<T>(a: readonly T[], b: readonly T[], isSame: (a: T, b: T) => boolean): boolean {
+  return a.length === b.length && a.every((item, index) => isSame(item, b[index]));
 }

@@ -21,6 +21,8 @@ export class RelationRoutes {
   readonly #places: ReadonlyMap<string, number>;
   readonly #router: Router<Target>;
   readonly #targets = new Map<Shape, Target>();
+  /** One for all shapes whose items look alike. */
+  readonly #encoders = new Map<string, ItemEncoder>();
 
   constructor(relation: Relation) {
     this.relation = relation;
@@ -40,7 +42,7 @@ export class RelationRoutes {
   add(shape: Shape): boolean {
     if (!isRelationCompatible(shape.definition, this.relation)) return false;
     if (this.#targets.has(shape)) return true;
-    const target = { shape, encoder: new ItemEncoder(shape.definition, this.#placeOf), mark: 0 };
+    const target = { shape, encoder: this.#encoderOf(shape), mark: 0 };
     this.#targets.set(shape, target);
     this.#router.add(target, shape.definition.where);
     return true;
@@ -60,6 +62,16 @@ export class RelationRoutes {
   /** Whether any of the columns that the shape reads or is filtered by is an unchanged TOAST value. */
   lacksColumns(target: Target, row: Row): boolean {
     return needsColumns(target.shape.definition, row, this.#placeOf);
+  }
+
+  #encoderOf({ definition }: Shape): ItemEncoder {
+    const { table, columns, replica } = definition;
+    const layout = JSON.stringify([table.oid, replica, ...columns.map(({ name }) => name)]);
+    const known = this.#encoders.get(layout);
+    if (known) return known;
+    const encoder = new ItemEncoder(definition, this.#placeOf);
+    this.#encoders.set(layout, encoder);
+    return encoder;
   }
 
   readonly #placeOf = (column: string): number => this.#places.get(column) ?? -1;

@@ -25,6 +25,7 @@ type Index<T extends NonNullable<unknown>> = TextIndex<Group<T>> | ValueIndex<Gr
 
 export class Router<T extends NonNullable<unknown>> {
   readonly #indexOf: (column: string) => number;
+  readonly #external: ((sql: string) => Predicate) | undefined;
   /** Those without a filter. */
   readonly #all = new Set<T>();
   readonly #groups = new Map<string, Group<T>>();
@@ -33,9 +34,13 @@ export class Router<T extends NonNullable<unknown>> {
   readonly #indexes = new Map<string, Index<T>>();
   readonly #evaluated = new Set<Group<T>>();
 
-  /** `indexOf` gives a column's place in the rows. */
-  constructor(indexOf: (column: string) => number) {
+  /**
+   * `indexOf` gives a column's place in the rows; `external` what answers for a condition that only
+   * Postgres can evaluate.
+   */
+  constructor(indexOf: (column: string) => number, external?: (sql: string) => Predicate) {
     this.#indexOf = indexOf;
+    this.#external = external;
   }
 
   get size(): number {
@@ -90,7 +95,7 @@ export class Router<T extends NonNullable<unknown>> {
   #file({ sql, expr }: Where): Group<T> {
     const equality = this.#leastCrowded(equalitiesOf(expr));
     const condition = equality ? equality.residual : expr;
-    const predicate = condition && compileWhere(condition, this.#indexOf);
+    const predicate = condition && compileWhere(condition, this.#indexOf, this.#external);
     const group: Group<T> = { sql, targets: new Bag(), predicate, equality };
     if (equality) {
       const index = this.#indexFor(equality);

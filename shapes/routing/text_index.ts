@@ -1,20 +1,17 @@
 import type { Row } from "../row.ts";
 import type { Value } from "../where/types/type.ts";
-import { Bag } from "./bag.ts";
-
-interface Slot<V extends NonNullable<unknown>> {
-  readonly bytes: Uint8Array;
-  readonly entries: Bag<V>;
-  /** The next one with the same hash. */
-  next: Slot<V> | undefined;
-}
+import { ByteTable } from "./byte_table.ts";
+import type { Keyed } from "./entry.ts";
+import { countOf, type Few, forEach, withItem, withoutItem } from "./few.ts";
+import { hashOf } from "./hash.ts";
+import type { KeyIndex } from "./row_index.ts";
 
 const encoder = new TextEncoder();
 
-/** Entries by a column's text, looked up by its bytes where they lie in the row. */
-export class TextIndex<V extends NonNullable<unknown>> {
+/** Objects by a column's text, looked up by its bytes where they lie in the row. */
+export class TextIndex<V extends object> implements KeyIndex<V> {
   readonly #column: number;
-  readonly #slots = new Map<number, Slot<V>>();
+  readonly #table = new ByteTable<Few<V>>();
   /** No key is longer, nor was any. */
   #lengthMax = -1;
 
@@ -24,60 +21,49 @@ export class TextIndex<V extends NonNullable<unknown>> {
   }
 
   get isEmpty(): boolean {
-    return this.#slots.size === 0;
+    return this.#table.size === 0;
   }
 
-  /** The entries whose key is the row's text. */
-  find(row: Row): Bag<V> | undefined {
+  /** Those whose key is the row's text. */
+  find(row: Row): Few<V> | undefined {
     const length = row.lengths[this.#column];
     if (length < 0 || length > this.#lengthMax) return undefined;
-    return this.#slot(row.bytes, row.starts[this.#column], length)?.entries;
+    const { bytes } = row, start = row.starts[this.#column];
+    return this.#table.get(hashOf(bytes, start, length), bytes, start, length);
   }
 
-  count(key: Value): number {
-    const bytes = encoder.encode(String(key));
-    return this.#slot(bytes, 0, bytes.length)?.entries.size ?? 0;
+  visit(row: Row, found: (object: V) => void): void {
+    forEach(this.find(row), found);
   }
 
-  add(key: Value, entry: V): void {
-    const bytes = encoder.encode(String(key)), found = this.#slot(bytes, 0, bytes.length);
-    if (found) {
-      found.entries.add(entry);
-      return;
+  crowd({ keys }: Keyed): number {
+    return keys.reduce<number>((sum, key) => sum + countOf(this.#get(encode(key))), 0);
+  }
+
+  add({ keys }: Keyed, object: V): void {
+    for (const key of keys) {
+      const bytes = encode(key);
+      this.#set(bytes, withItem(this.#get(bytes), object));
+      this.#lengthMax = Math.max(this.#lengthMax, bytes.length);
     }
-    const hash = hashOf(bytes, 0, bytes.length);
-    this.#slots.set(hash, { bytes, entries: new Bag(entry), next: this.#slots.get(hash) });
-    this.#lengthMax = Math.max(this.#lengthMax, bytes.length);
   }
 
-  remove(key: Value, entry: V): void {
-    const bytes = encoder.encode(String(key)), slot = this.#slot(bytes, 0, bytes.length);
-    slot?.entries.remove(entry);
-    if (!slot || slot.entries.size > 0) return;
-    const hash = hashOf(bytes, 0, bytes.length);
-    let first = this.#slots.get(hash);
-    if (first === slot) first = slot.next;
-    else for (let at = first; at; at = at.next) if (at.next === slot) at.next = slot.next;
-    if (first) this.#slots.set(hash, first);
-    else this.#slots.delete(hash);
+  remove({ keys }: Keyed, object: V): void {
+    for (const key of keys) {
+      const bytes = encode(key), few = this.#get(bytes);
+      if (few) this.#set(bytes, withoutItem(few, object));
+    }
   }
 
-  #slot(bytes: Uint8Array, start: number, length: number): Slot<V> | undefined {
-    let slot = this.#slots.get(hashOf(bytes, start, length));
-    while (slot && !isSame(slot.bytes, bytes, start, length)) slot = slot.next;
-    return slot;
+  #get(bytes: Uint8Array): Few<V> | undefined {
+    return this.#table.get(hashOf(bytes, 0, bytes.length), bytes, 0, bytes.length);
+  }
+
+  #set(bytes: Uint8Array, few: Few<V> | undefined): void {
+    this.#table.set(hashOf(bytes, 0, bytes.length), bytes, few);
   }
 }
 
-/** FNV-1a, as an integer that is small enough for V8 to keep without a box. */
-function hashOf(bytes: Uint8Array, start: number, length: number): number {
-  let hash = 0x811c9dc5;
-  for (let i = start; i < start + length; i++) hash = Math.imul(hash ^ bytes[i], 0x01000193);
-  return hash & 0x3fffffff;
-}
-
-function isSame(key: Uint8Array, bytes: Uint8Array, start: number, length: number): boolean {
-  if (key.length !== length) return false;
-  for (let i = 0; i < length; i++) if (key[i] !== bytes[start + i]) return false;
-  return true;
+function encode(key: Value): Uint8Array {
+  return encoder.encode(String(key));
 }

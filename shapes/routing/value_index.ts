@@ -1,16 +1,18 @@
 import type { Row } from "../row.ts";
-import { Bag } from "./bag.ts";
 import type { PgType, Value } from "../where/types/type.ts";
+import type { Keyed } from "./entry.ts";
+import { countOf, type Few, forEach, withItem, withoutItem } from "./few.ts";
+import { type KeyIndex, readerOf } from "./row_index.ts";
 
-/** Entries by a column's value, for types whose equal values have several texts (1.0 and 1.00). */
-export class ValueIndex<V extends NonNullable<unknown>> {
-  readonly #column: number;
+/** Objects by a column's value, for types whose equal values have several texts (1.0 and 1.00). */
+export class ValueIndex<V extends object> implements KeyIndex<V> {
+  readonly #read: (row: Row) => Value | null;
   readonly #type: PgType;
-  readonly #entries = new Map<Value, Bag<V>>();
+  readonly #entries = new Map<Value, Few<V>>();
 
   /** `column` is a place in the rows. */
   constructor(column: number, type: PgType) {
-    this.#column = column;
+    this.#read = readerOf(column, type);
     this.#type = type;
   }
 
@@ -18,25 +20,29 @@ export class ValueIndex<V extends NonNullable<unknown>> {
     return this.#entries.size === 0;
   }
 
-  /** The entries whose key is that of the row's value. */
-  find(row: Row): Bag<V> | undefined {
-    const text = row.text(this.#column);
-    return text === null ? undefined : this.#entries.get(this.#type.key(this.#type.decode(text)));
+  /** Those whose key is that of the row's value. */
+  find(row: Row): Few<V> | undefined {
+    const value = this.#read(row);
+    return value === null ? undefined : this.#entries.get(this.#type.key(value));
   }
 
-  count(key: Value): number {
-    return this.#entries.get(key)?.size ?? 0;
+  visit(row: Row, found: (object: V) => void): void {
+    forEach(this.find(row), found);
   }
 
-  add(key: Value, entry: V): void {
-    const entries = this.#entries.get(key);
-    if (entries) entries.add(entry);
-    else this.#entries.set(key, new Bag(entry));
+  crowd({ keys }: Keyed): number {
+    return keys.reduce<number>((sum, key) => sum + countOf(this.#entries.get(key)), 0);
   }
 
-  remove(key: Value, entry: V): void {
-    const entries = this.#entries.get(key);
-    entries?.remove(entry);
-    if (entries?.size === 0) this.#entries.delete(key);
+  add({ keys }: Keyed, object: V): void {
+    for (const key of keys) this.#entries.set(key, withItem(this.#entries.get(key), object));
+  }
+
+  remove({ keys }: Keyed, object: V): void {
+    for (const key of keys) {
+      const few = this.#entries.get(key), left = few && withoutItem(few, object);
+      if (left) this.#entries.set(key, left);
+      else this.#entries.delete(key);
+    }
   }
 }

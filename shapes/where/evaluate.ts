@@ -19,7 +19,11 @@ type Scalar = (row: Row) => Value | null;
  * has none (-1), and `TypeError` if the filter can only be evaluated by Postgres. The function throws
  * `RangeError` for texts that no type prints, which means that the session's settings are wrong.
  */
-export function compileWhere(expr: Expr, indexOf: (column: string) => number): Predicate {
+export function compileWhere(
+  expr: Expr,
+  indexOf: (column: string) => number,
+  _external?: (sql: string) => Predicate,
+): Predicate {
   return new Compiler(indexOf).truth(expr);
 }
 

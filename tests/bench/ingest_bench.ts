@@ -73,11 +73,10 @@ function openIngest(store: ShapeStore, count: number): { ingest: Ingest; shapes:
 async function ingestAll(
   store: ShapeStore,
   shapeCount: number,
-  perTransaction: number,
+  reads: readonly StreamEvent[][],
 ): Promise<Figures> {
   const { ingest, shapes } = openIngest(store, shapeCount);
   await store.flushed();
-  const reads = streamReads(shapeCount, perTransaction);
   const visible = await timed(async () => {
     for (const read of reads) {
       await ingest.accept(read);
@@ -102,18 +101,19 @@ async function ingestAll(
 await loadParser();
 for (const shapes of [1, sized(1_000, 50)]) {
   for (const perTransaction of [100, CHANGES]) {
-    const name = `${shapes} shapes, transactions of ${perTransaction}`;
+    const name = `shapes ${shapes}, transactions of ${perTransaction}`;
+    const reads = streamReads(shapes, perTransaction);
     await workload(`memory: ${name}`, () =>
       repeated(3, async () => {
         await using store = new MemoryStore();
         await store.load();
-        return await ingestAll(store, shapes, perTransaction);
+        return await ingestAll(store, shapes, reads);
       }));
     await workload(`file: ${name}`, () =>
       repeated(3, async () => {
         await using file = await KvFile.create();
         await using store = (await file.open()).store;
-        return await ingestAll(store, shapes, perTransaction);
+        return await ingestAll(store, shapes, reads);
       }));
   }
 }

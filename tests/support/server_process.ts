@@ -12,7 +12,7 @@ const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 const READY_MS = 60_000;
 
 /** What starts the server: the program from source, or a compiled binary named by TEST_BINARY. */
-function command(): { path: string; args: string[] } {
+export function serverCommand(): { path: string; args: string[] } {
   const binary = Deno.env.get("TEST_BINARY");
   if (binary) return { path: binary, args: ["serve"] };
   return { path: Deno.execPath(), args: ["run", "-A", "--quiet", MAIN, "serve"] };
@@ -55,7 +55,7 @@ export class ServerProcess implements AsyncDisposable {
 
   /** Starts the process without waiting for it. */
   launch(): void {
-    const { path, args } = command();
+    const { path, args } = serverCommand();
     this.#child = new Deno.Command(path, {
       args,
       env: {
@@ -125,7 +125,8 @@ export class ServerProcess implements AsyncDisposable {
   }
 }
 
-function freePort(): number {
+/** A port that nothing listens on just now. */
+export function freePort(): number {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr as Deno.NetAddr;
   listener.close();

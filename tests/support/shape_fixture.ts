@@ -53,6 +53,7 @@ export function table(sketch: TableSketch = {}): Table {
     oid: 5000,
     kind: "ordinary",
     partitions: [],
+    attached: [],
     ...sketch,
     columns: columns.map((each, i) => column(each, i + 1)),
   };

@@ -27,7 +27,9 @@ export class ServedTable implements AsyncDisposable {
   /** Makes the table, runs the SQL that fills it, and starts a server with an empty storage. */
   static async open(sql = ""): Promise<ServedTable> {
     await using stack = new AsyncDisposableStack();
-    const database = stack.use(await testDatabase());
+    // Asynchronous commits reach the stream up to 200 ms late (wal_writer_delay).
+    const settings = { synchronous_commit: "on" };
+    const database = stack.use(await testDatabase({ settings }));
     await database.sql.unsafe(`${CREATE_TABLE};${sql}`);
     const server = stack.use(
       await ServerProcess.start({
