@@ -11,6 +11,7 @@ import {
   parseDatabaseUrl,
   withCaCertificate,
 } from "../replication/database_url.ts";
+import { Evaluator } from "../replication/evaluate.ts";
 import { Replicator } from "../replication/replicator.ts";
 import { PostgresSource } from "../replication/source.ts";
 import { SERVER_DEFAULTS, type ServerConfig } from "../server/config.ts";
@@ -21,7 +22,8 @@ import { Ingest } from "../shapes/ingest.ts";
 import { KvStore } from "../shapes/log/kv_store.ts";
 import { MemoryStore } from "../shapes/log/memory_store.ts";
 import { PageCache } from "../shapes/log/page_cache.ts";
-import type { ShapeStore } from "../shapes/log/store.ts";
+import type { ShapeStore, StoredState } from "../shapes/log/store.ts";
+import type { Logger } from "../shapes/ports.ts";
 import { TailBudget } from "../shapes/log/tail.ts";
 import { loadParser } from "../shapes/where/parse.ts";
 import { VERSION } from "./help.ts";
@@ -49,74 +51,104 @@ export async function serve(
   const state = await store.load();
   const { admin, query } = openPools(config, stack);
   const { streamId, isManualPublishing: isManual } = config;
+  const component = (name: string) => logger.with({ component: name });
   const source = new PostgresSource({
     admin,
     query,
+    evaluator: stack.use(
+      new Evaluator({
+        url: databaseUrl(config, config.databaseUrl),
+        logger: component("evaluation"),
+      }),
+    ),
     streamId,
     isManual,
-    logger: logger.with({ component: "source" }),
+    logger: component("source"),
   });
+  const { catalog, ingest } = openDomain({
+    config,
+    store,
+    state,
+    source,
+    logger: component("shapes"),
+    confirm: (position) => replicator.confirm(position),
+  });
+  const replicator = new Replicator({
+    url: databaseUrl(config, config.databaseUrl),
+    streamId,
+    isManual,
+    sink: new StreamIntake({ store, catalog, ingest, source, admin, stored: state.identity }),
+    logger: component("replication"),
+    onState: ({ kind, reason }) => catalog.setState(kind === "streaming" ? "active" : kind, reason),
+  });
+  const listener = openPort(config, catalog, logger, ending);
+  logger.info("Listening", { port: listener.addr.port, shapes: state.shapes.length });
+
+  const working = [replicator.run(ending), watchSource(source, catalog, ending)];
+  evictRegularly(config, catalog, stack);
+  await aborted(ending);
+  const hardStop = setTimeout(() => Deno.exit(failure.signal.aborted ? 1 : 0), SHUTDOWN_MAX_MS);
+  logger.info("Shutting down");
+  await listener.finished;
+  await store.flushed().catch(() => {});
+  await Promise.all(working);
+  clearTimeout(hardStop);
+  if (failure.signal.aborted) throw failure.signal.reason;
+}
+
+interface DomainParts {
+  readonly config: ServeConfig;
+  readonly store: ShapeStore;
+  readonly state: StoredState;
+  readonly source: PostgresSource;
+  readonly logger: Logger;
+  readonly confirm: (position: bigint) => void;
+}
+
+/** The shapes of earlier runs, ready to be served and to go on. */
+function openDomain({ config, store, state, source, logger, confirm }: DomainParts) {
   const resources = {
     store,
     tails: new TailBudget(),
     pages: new PageCache(),
     chunkBytes: config.chunkBytes,
   };
-  const catalog = new Catalog({
-    source,
-    resources,
-    logger: logger.with({ component: "shapes" }),
-    nowMs: Date.now,
-  });
+  const catalog = new Catalog({ source, resources, logger, nowMs: Date.now });
   const ingest = new Ingest({
     store,
     appliedLsn: state.appliedLsn,
-    confirm: (position) => replicator.confirm(position),
+    confirm,
     ancestors: (oid) => catalog.ancestors(oid),
     rotate: (shape, reason) => catalog.rotate(shape, reason),
     unprepared: (relation) => source.forget(relation.oid),
+    external: {
+      evaluate: (request, signal) => source.evaluate(request, signal),
+      logger,
+      nowMs: Date.now,
+    },
   });
   catalog.restore(state, ingest);
-  const intake = new StreamIntake({
-    store,
-    catalog,
-    ingest,
-    source,
-    admin,
-    stored: state.identity,
-  });
-  const replicator = new Replicator({
-    url: databaseUrl(config, config.databaseUrl),
-    streamId,
-    isManual,
-    sink: intake,
-    logger: logger.with({ component: "replication" }),
-    onState: ({ kind, reason }) => catalog.setState(kind === "streaming" ? "active" : kind, reason),
-  });
-  const listener = openPort(config, catalog, logger, ending);
-  logger.info("Listening", { port: listener.addr.port, shapes: state.shapes.length });
+  return { catalog, ingest };
+}
 
-  const replicating = replicator.run(ending);
-  const watching = source.watch({
+function watchSource(source: PostgresSource, catalog: Catalog, signal: AbortSignal): Promise<void> {
+  return source.watch({
     tables: () => catalog.tables,
     isInUse: (oid) => catalog.isPrepared(oid),
     onChange: (oid, now) => catalog.tableChanged(oid, now),
     onUnprepared: (oid, lost) => catalog.unprepared(oid, lost),
-    signal: ending,
+    signal,
   });
-  const { maxShapes } = config;
-  if (maxShapes !== undefined) {
-    const evicting = setInterval(() => catalog.evictBeyond(maxShapes), EVICTION_MS);
-    stack.defer(() => clearInterval(evicting));
-  }
-  await aborted(ending);
-  const hardStop = setTimeout(() => Deno.exit(failure.signal.aborted ? 1 : 0), SHUTDOWN_MAX_MS);
-  logger.info("Shutting down");
-  await listener.finished;
-  await store.flushed().catch(() => {});
-  await Promise.all([replicating, watching]);
-  clearTimeout(hardStop);
-  if (failure.signal.aborted) throw failure.signal.reason;
+}
+
+function evictRegularly(
+  { maxShapes }: ServeConfig,
+  catalog: Catalog,
+  stack: AsyncDisposableStack,
+): void {
+  if (maxShapes === undefined) return;
+  const evicting = setInterval(() => catalog.evictBeyond(maxShapes), EVICTION_MS);
+  stack.defer(() => clearInterval(evicting));
 }
 
 async function openStore(

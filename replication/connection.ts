@@ -42,6 +42,8 @@ export interface PoolOptions extends ReplicationOptions {
   readonly max: number;
   /** Named prepared statements; by default, unless the URL says `pgbouncer=true`. */
   readonly isPrepared?: boolean;
+  /** Run-time parameters of its sessions, from their beginning. Poolers refuse most of them. */
+  readonly parameters?: Readonly<Record<string, string>>;
 }
 
 const APPLICATION_NAME = "electric-ts";
@@ -83,7 +85,7 @@ function startDriver(options: PoolOptions, special: object): Sql {
     fetch_types: false,
     types: TEXT_TYPES,
     onnotice: options.onNotice ?? (() => {}),
-    connection: startupParameters(options),
+    connection: { ...startupParameters(options), ...options.parameters },
     ...special,
   };
   // The driver's types know neither `socket` nor settings of null.

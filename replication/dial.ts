@@ -4,6 +4,7 @@
  */
 
 import net from "node:net";
+import { Readable } from "node:stream";
 import tls from "node:tls";
 import type { DatabaseHost, DatabaseUrl } from "./database_url.ts";
 import { formatHost } from "./database_url.ts";
@@ -21,7 +22,7 @@ export async function dial(url: DatabaseUrl): Promise<net.Socket> {
   let failure: unknown;
   for (const host of url.hosts) {
     try {
-      return await dialHost(url, host);
+      return pauseSafely(await dialHost(url, host));
     } catch (error) {
       failure = error;
     }
@@ -162,5 +163,15 @@ function watchHangUp(socket: net.Socket, host: DatabaseHost): net.Socket {
   socket.once("end", hungUp);
   // This sets the stream flowing, which loses nothing: the server speaks only when spoken to.
   socket.once("data", () => socket.off("end", hungUp));
+  return socket;
+}
+
+/**
+ * Deno 2.4 reads a socket into one buffer, and starts a second read beside one under way when the
+ * socket is stopped and started again: bytes come out of order or twice. So `pause()` stops only
+ * the stream; when that is full the reading stops by itself, at a moment when none is under way.
+ */
+function pauseSafely(socket: net.Socket): net.Socket {
+  socket.pause = Readable.prototype.pause as () => typeof socket;
   return socket;
 }

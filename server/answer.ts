@@ -12,7 +12,12 @@ export type AnswerBody =
   | { readonly kind: "none" }
   /** May be shared between answers. */
   | { readonly kind: "bytes"; readonly bytes: Uint8Array }
-  | { readonly kind: "stream"; readonly source: BodySource };
+  | {
+    readonly kind: "stream";
+    readonly source: BodySource;
+    /** Waits for its turn when many are being sent: see `SendSlots`. */
+    readonly isQueued: boolean;
+  };
 
 /** A body made piece by piece, as the client takes it. */
 export interface BodySource {

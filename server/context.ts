@@ -7,6 +7,7 @@ import { type DeadlineClock, Deadlines, systemClock } from "./deadlines.ts";
 import { Holds } from "./hold.ts";
 import { KNOWN_SPELLINGS_MAX } from "./limits.ts";
 import { CommonHeaders } from "./respond.ts";
+import { SendSlots } from "./send_slots.ts";
 
 export interface HandlerOptions {
   readonly service: ShapeService;
@@ -35,6 +36,7 @@ export interface ServerContext {
   readonly admission: Admission;
   readonly spellings: Spellings;
   readonly headers: CommonHeaders;
+  readonly slots: SendSlots;
   /** A number that was not given before, also not before a restart. */
   readonly unique: () => number;
 }
@@ -59,6 +61,7 @@ export function openContext(options: HandlerOptions): ServerContext {
     admission: new Admission(config.maxConcurrent),
     spellings: new Spellings(),
     headers: new CommonHeaders(config.version, now),
+    slots: new SendSlots(),
     unique: uniqueNumbers(now),
   };
 }

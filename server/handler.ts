@@ -12,29 +12,30 @@ import {
 } from "./error_answers.ts";
 import { MESSAGE, PARAM } from "./protocol.ts";
 import { parseQuery, type QueryMap } from "./query.ts";
-import { readEcho, type RequestEcho, toResponse } from "./respond.ts";
+import { type Delivery, readEcho, type RequestEcho, toResponse } from "./respond.ts";
 import { isAuthorized, matchRoute, type Route, splitTarget } from "./router.ts";
 import { type Exchange, serveShape } from "./serve_shape.ts";
 import { healthAnswer, preflightAnswer } from "./small_routes.ts";
 
-export type Handler = (request: Request) => Promise<Response> | Response;
+export type Handler = (request: Request, delivery?: Delivery) => Promise<Response> | Response;
 
 /** The HTTP API over a `ShapeService`. Never throws and never rejects. */
 export function createHandler(options: HandlerOptions): Handler {
   const context = openContext(options);
-  return (request) => handleRequest(context, request);
+  return (request, delivery) => handleRequest(context, request, delivery);
 }
 
 export function handleRequest(
   context: ServerContext,
   request: Request,
+  delivery?: Delivery,
 ): Promise<Response> | Response {
   const target = splitTarget(request.url);
   const route = matchRoute(request.method, target.path);
   switch (route.kind) {
     case "shape":
     case "deleteShape":
-      return handleShape(context, route, request, target.query);
+      return handleShape(context, route, request, target.query, delivery);
     case "preflight":
       return toResponse(context, preflightAnswer(request), "shape", readEcho(request));
     case "health": {
@@ -54,8 +55,9 @@ function handleShape(
   route: Route,
   request: Request,
   rawQuery: string,
+  delivery: Delivery | undefined,
 ): Promise<Response> | Response {
-  const echo = readEcho(request);
+  const echo = readEcho(request, delivery);
   const query = parseQuery(rawQuery);
   if (!query) return toResponse(context, bareAnswer(400), "none", echo);
   if (!isAuthorized(route, query, context.config.secret)) {
@@ -86,6 +88,9 @@ async function respond(
     answer = await answering;
   } catch (error) {
     answer = errorAnswer(error, echo.method, context);
+  }
+  if (answer.body.kind === "stream" && answer.body.isQueued && echo.delivery) {
+    await context.slots.turn(echo.delivery);
   }
   return toResponse(context, answer, "shape", echo, () => permit?.release());
 }

@@ -9,6 +9,11 @@ export const REQUEST_BODY_BYTES_MAX = 8_000_000;
  */
 export const BODY_PIECE_BYTES = 64 * 1024;
 
+/** Bodies in pieces that are sent at a time, but for those whose clients are slow. */
+export const SEND_SLOTS = 32;
+/** A client that has not taken all it was sent after so long is slow. */
+export const SEND_PATIENCE_MS = 200;
+
 /** A client that takes no piece of its answer for so long loses it, and gives its permit back. */
 export const STALLED_CLIENT_MS = 60_000;
 

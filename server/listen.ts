@@ -58,8 +58,8 @@ function plainHandler(handler: Handler): Handler {
   const [major, minor] = Deno.version.deno.split(".").map(Number);
   const [sinceMajor, sinceMinor] = PLAIN_BODIES_SINCE;
   if (major > sinceMajor || (major === sinceMajor && minor >= sinceMinor)) return handler;
-  return async (request) => {
-    const response = await handler(request);
+  return async (request, delivery) => {
+    const response = await handler(request, delivery);
     response.headers.set(HEADER.contentEncoding, IDENTITY);
     return response;
   };

@@ -112,7 +112,7 @@ export function eventsAnswer(reader: Reader, page: Page | undefined, source: Bod
     cursorHeader(reader),
   ];
   if (isUpToDate) headers.push([HEADER.upToDate, PRESENT]);
-  return { status: 200, headers, body: { kind: "stream", source } };
+  return { status: 200, headers, body: { kind: "stream", source, isQueued: false } };
 }
 
 function logHeaders(reader: Reader, until: Offset, etag: string): HeaderPair[] {

@@ -22,7 +22,7 @@ export function pageBody(page: Page, lastItem: Uint8Array = EMPTY): AnswerBody {
   if (body.kind === "bytes" && body.bytes.length + lastItem.length < BODY_PIECE_BYTES) {
     return { kind: "bytes", bytes: joinArray(body.bytes, lastItem) };
   }
-  return { kind: "stream", source: new ArraySource(body, lastItem) };
+  return { kind: "stream", source: new ArraySource(body, lastItem), isQueued: true };
 }
 
 function joinArray(items: Uint8Array, lastItem: Uint8Array): Uint8Array {

@@ -7,16 +7,24 @@ import { CORS, HEADER, SERVER_NAME, VARY } from "./protocol.ts";
 /** Which routes' CORS headers an answer carries; refusals of the secret carry none. */
 export type CorsKind = "shape" | "other" | "none";
 
-/** What an answer echoes from its request. */
+/** Tells when an answer has been sent; settles also when the client has gone. */
+export interface Delivery {
+  readonly completed: Promise<void>;
+}
+
+/** What an answer takes from its request. */
 export interface RequestEcho {
   readonly method: string;
   readonly origin: string | null;
   readonly requestId: string | null;
+  /** Undefined where no network is involved. */
+  readonly delivery: Delivery | undefined;
 }
 
-export function readEcho(request: Request): RequestEcho {
+export function readEcho(request: Request, delivery?: Delivery): RequestEcho {
   const { headers, method } = request;
-  return { method, origin: headers.get(HEADER.origin), requestId: headers.get(HEADER.requestId) };
+  const origin = headers.get(HEADER.origin), requestId = headers.get(HEADER.requestId);
+  return { method, origin, requestId, delivery };
 }
 
 /** The headers that all answers share, laid out once. */
