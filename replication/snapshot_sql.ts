@@ -77,7 +77,7 @@ function source(table: Table): string {
   return table.kind === "partitioned" ? quoteTable(table) : `ONLY ${quoteTable(table)}`;
 }
 
-/** What is thrown for an error of a snapshot. Never holds SQL of ours. */
+/** What is thrown for an error of a snapshot. Never holds SQL of ours, nor a value of the table. */
 export function snapshotError(error: unknown): unknown {
   if (error instanceof QueueTimeoutError) return queueTimeout();
   if (isConnectionError(error)) return unavailable("Database connection not available", error);
@@ -90,8 +90,13 @@ export function snapshotError(error: unknown): unknown {
   if (/^(42501|40001|57014)$/.test(code)) {
     return unavailable(`Unable to create initial snapshot: ${error.message}`, error);
   }
-  return new Error(error.message, { cause: error });
+  if (NAMES_ONLY.test(code)) return new Error(error.message, { cause: error });
+  // Clients may ask about columns that they must not read: a bad cast would tell them the value.
+  return new Error(`Postgres can't evaluate the shape for some row (SQLSTATE ${code})`);
 }
+
+/** Division by zero; syntax and access rules; features: their messages hold names, never values. */
+const NAMES_ONLY = /^(22012|42...|0A...)$/;
 
 /** undefined_table, undefined_column, undefined_function, undefined_object, invalid_schema_name. */
 const CHANGED_STATES = ["42P01", "42703", "42883", "42704", "3F000"];

@@ -1,8 +1,16 @@
 /** The domain's `Source` on Postgres. */
 
-import type { Logger, SnapshotRequest, SnapshotSink, Source } from "../shapes/ports.ts";
+import type {
+  Evaluation,
+  EvaluationRequest,
+  Logger,
+  SnapshotRequest,
+  SnapshotSink,
+  Source,
+} from "../shapes/ports.ts";
 import type { Table, TableName } from "../shapes/table.ts";
 import type { Sql } from "./connection.ts";
+import type { Evaluator } from "./evaluate.ts";
 import { describeTable, readAncestors } from "./inspect.ts";
 import { Publisher } from "./publication.ts";
 import { setupNames } from "./setup_plan.ts";
@@ -17,6 +25,7 @@ export interface PostgresSourceOptions {
    * different callers down one connection, and a snapshot's would wait for the one before.
    */
   readonly query: Sql;
+  readonly evaluator: Evaluator;
   readonly streamId: string;
   /** The publication and the tables' identities are somebody else's: found missing, never altered. */
   readonly isManual: boolean;
@@ -37,7 +46,7 @@ export interface SourceWatch {
 
 const WATCH_INTERVAL_MS = 1000;
 
-/** Owns neither pool. May be used by many callers at once. */
+/** Owns neither the pools nor the evaluator. May be used by many callers at once. */
 export class PostgresSource implements Source {
   readonly #options: PostgresSourceOptions;
   readonly #publication: string;
@@ -72,6 +81,10 @@ export class PostgresSource implements Source {
 
   ancestors(relationOid: number): Promise<readonly number[]> {
     return readAncestors(this.#options.admin, relationOid);
+  }
+
+  evaluate(request: EvaluationRequest, signal: AbortSignal): Promise<Evaluation> {
+    return this.#options.evaluator.evaluate(request, signal);
   }
 
   /** Watches tables until the signal fires; never rejects. What changed is prepared anew. */

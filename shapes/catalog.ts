@@ -41,6 +41,8 @@ export class Catalog implements ShapeService {
   readonly #index = new ShapeIndex();
   readonly #canonical = new WeakMap<Shape, string>();
   readonly #filling = new Map<Shape, AbortController>();
+  /** Tables that could not be prepared again, each mentioned once. */
+  readonly #reported = new WeakSet<Table>();
   readonly #describing = new Map<string, Promise<Table | undefined>>();
   readonly #makeHandle: (definition: string) => string;
   #ingest: Ingest | undefined;
@@ -101,17 +103,18 @@ export class Catalog implements ShapeService {
   restore(state: StoredState, ingest: Ingest): void {
     this.#ingest = ingest;
     for (const stored of state.shapes) {
-      if (this.#restoreShape(stored, ingest)) continue;
+      if (this.#restoreShape(stored, state, ingest)) continue;
       this.#options.resources.store.dropShape(stored.handle);
     }
   }
 
-  #restoreShape(stored: StoredShape, ingest: Ingest): boolean {
+  #restoreShape(stored: StoredShape, state: StoredState, ingest: Ingest): boolean {
     const { resources, nowMs, logger } = this.#options;
     try {
       const definition = parseStoredDefinition(
         stored.meta,
-        (table) => this.#index.sharedTable(table),
+        (table) =>
+          this.#index.sharedTable(withPartitions(table, state.partitions.get(table.oid) ?? [])),
       );
       if (!definition || stored.snapshot === undefined) return false;
       const snapshot = parseStoredSnapshot(stored.snapshot);
@@ -187,7 +190,10 @@ export class Catalog implements ShapeService {
     }
     if (!now || this.#index.onTable(oid).length === 0) return;
     this.#index.setTable(now);
-    this.#ingest?.refresh(now);
+    if (now.kind === "partitioned") {
+      this.#options.resources.store.setPartitions(oid, now.partitions);
+      this.#ingest?.refresh(now);
+    }
     if (hasGrown) this.#prepareAgain(now);
   }
 
@@ -232,6 +238,8 @@ export class Catalog implements ShapeService {
     try {
       await this.#options.source.prepare(table);
     } catch (error) {
+      if (this.#reported.has(table)) return;
+      this.#reported.add(table);
       const reason = error instanceof Error ? error.message : `${error}`;
       this.#options.logger.warn("Table is not fully prepared", { table: table.name, reason });
     }
@@ -347,9 +355,19 @@ export class Catalog implements ShapeService {
     this.#index.remove(shape, this.#canonical.get(shape) ?? "");
     this.#ingest?.remove(shape);
     this.#options.resources.store.dropShape(shape.handle);
+    if (table.kind === "partitioned" && this.#index.onTable(table.oid).length === 0) {
+      this.#options.resources.store.setPartitions(table.oid, []);
+    }
     this.#filling.get(shape)?.abort(new ShapeGoneError(shape.handle));
     shape.end(error);
   }
+}
+
+/** The table with partitions that its shapes have learnt of after they were made. */
+function withPartitions(table: Table, learnt: readonly number[]): Table {
+  if (learnt.length === 0) return table;
+  const partitions = [...new Set([...table.partitions, ...learnt])].sort((a, b) => a - b);
+  return { ...table, partitions };
 }
 
 /** Why a shape can't go on with the table as it is now. */

@@ -1,12 +1,13 @@
 /**
  * The stream's events become log entries: in order, one transaction after the other, all shapes
- * together. Everything here is synchronous but for three waits: for the snapshot of a shape that is
- * just being made, for the catalog when an unknown partition shows up, and for the store when it
- * falls behind.
+ * together. Everything here is synchronous but for four waits: for the snapshot of a shape that is
+ * just being made, for the catalog when an unknown partition shows up, for Postgres when only it can
+ * evaluate a filter, and for the store when it falls behind.
  */
 
 import { Acknowledger } from "./acknowledger.ts";
 import type { Change, Relation, StreamEvent } from "./change.ts";
+import { type ExternalOptions, ExternalStage } from "./external_stage.ts";
 import { JsonWriter } from "./log/json_writer.ts";
 import { QUEUED_BYTES_HIGH, type ShapeStore } from "./log/store.ts";
 import { RelationRoutes, type Target } from "./routing/relation_routes.ts";
@@ -27,6 +28,8 @@ export interface IngestOptions {
   rotate(shape: Shape, reason: string): void;
   /** Changes of the relation came without their old rows. */
   unprepared(relation: Relation): void;
+  /** How the conditions are evaluated that only Postgres can. */
+  readonly external: ExternalOptions;
 }
 
 /** The shapes on one table, and its partitions as last heard of, at every level. */
@@ -39,6 +42,7 @@ interface ShapesOnTable {
 export class Ingest {
   readonly #options: IngestOptions;
   #acknowledger: Acknowledger;
+  readonly #external: ExternalStage;
   readonly #writer = new JsonWriter();
   readonly #shapes = new Set<Shape>();
   readonly #byTable = new Map<number, ShapesOnTable>();
@@ -53,12 +57,15 @@ export class Ingest {
   #committedLsn: bigint;
   /** A shape was ended and no position that a crash returns to lies behind that yet. */
   #hasEnded = false;
+  /** Shapes with conditions that only Postgres can evaluate. */
+  readonly #externalShapes = new Set<Shape>();
   /** Counts streams: what an earlier one left waiting must not go on in the next. */
   #stream = 0;
   #sequence = 0;
 
   constructor(options: IngestOptions) {
     this.#options = options;
+    this.#external = new ExternalStage(options.external);
     this.#lastSeenLsn = this.#committedLsn = options.appliedLsn;
     this.#acknowledger = new Acknowledger(options.appliedLsn, options.confirm);
     options.store.onDurable((applied) => this.#acknowledger.durable(applied));
@@ -76,6 +83,7 @@ export class Ingest {
    */
   restart(confirmedLsn: bigint): void {
     this.#stream++;
+    this.#external.cancel();
     this.#transaction = undefined;
     this.#relations.clear();
     this.#routes.clear();
@@ -107,6 +115,7 @@ export class Ingest {
   add(shape: Shape, taken: Promise<void> | undefined): void {
     this.#shapes.add(shape);
     const { oid } = shape.definition.table;
+    if (shape.definition.where?.externals.length) this.#externalShapes.add(shape);
     this.#onTable(shape.definition.table).shapes.add(shape);
     for (const routes of this.#routes.values()) {
       if (this.#concerns(routes.relation.oid, oid)) routes.add(shape);
@@ -141,6 +150,7 @@ export class Ingest {
 
   remove(shape: Shape): void {
     if (!this.#shapes.delete(shape)) return;
+    this.#externalShapes.delete(shape);
     const { oid } = shape.definition.table;
     const onTable = this.#byTable.get(oid);
     onTable?.shapes.delete(shape);
@@ -166,7 +176,13 @@ export class Ingest {
   }
 
   #run(events: readonly StreamEvent[], from: number): Promise<void> | undefined {
+    let ready = from;
     for (let i = from; i < events.length; i++) {
+      if (i === ready) {
+        const prepared = this.#prepare(events, i);
+        if (typeof prepared !== "number") return this.#after(prepared, events, i);
+        ready = prepared;
+      }
       const event = events[i];
       if (event.kind === "change") this.#change(event.change);
       else if (event.kind === "relation") {
@@ -176,6 +192,16 @@ export class Ingest {
     }
     const { store } = this.#options;
     return store.queuedBytes > QUEUED_BYTES_HIGH ? store.flushed() : undefined;
+  }
+
+  /** The index before which events may be taken in, or what must be waited for. */
+  #prepare(events: readonly StreamEvent[], from: number): number | Promise<unknown> {
+    if (this.#externalShapes.size === 0) return events.length;
+    return this.#external.prepare(events, from, {
+      routes: this.#routes,
+      isTaken: this.#transaction !== undefined,
+      committedLsn: this.#committedLsn,
+    });
   }
 
   #boundary(event: Exclude<StreamEvent, { kind: "change" | "relation" }>): void {

@@ -1,5 +1,6 @@
 /** What the domain asks of the world. Adapters implement these; tests script them. */
 
+import type { Row } from "./row.ts";
 import type { Table, TableName } from "./table.ts";
 
 export interface Logger {
@@ -47,6 +48,45 @@ export interface SnapshotSink {
   rows(copyText: Uint8Array): Promise<void> | undefined;
 }
 
+/** A column that conditions look at. */
+export interface EvaluationColumn {
+  readonly name: string;
+  /** OID of its own type: of the array type, of the domain. */
+  readonly typeOid: number;
+  /** `pg_collation.collname` when it is not the default one. */
+  readonly collation: string | null;
+  /** Where the rows have it. */
+  readonly place: number;
+}
+
+/** Conditions that are Postgres' to evaluate, and rows of the stream to evaluate each of them for. */
+export interface EvaluationRequest {
+  /** All columns that the conditions look at. */
+  readonly columns: readonly EvaluationColumn[];
+  readonly rows: readonly Row[];
+  /** Boolean SQL over the columns' quoted names, immutable, safe to embed in parentheses. */
+  readonly conditions: readonly string[];
+}
+
+/** What a condition is for a row: SQL's three values, and that evaluating it raised an error. */
+export const IS_FALSE = 0, IS_TRUE = 1, IS_UNKNOWN = 2, IS_ERROR = 3;
+
+/** Some rows for which a condition raised an error. Holds nothing of their values. */
+export interface EvaluationFailure {
+  /** Index of the condition. */
+  readonly condition: number;
+  /** SQLSTATE, or the driver's code. */
+  readonly code: string;
+  /** How many rows. */
+  readonly rows: number;
+}
+
+export interface Evaluation {
+  /** One of the four above each, row by row: at `row * conditions.length + condition`. */
+  readonly truths: Uint8Array;
+  readonly failures: readonly EvaluationFailure[];
+}
+
 /** Postgres, as the domain sees it. */
 export interface Source {
   /**
@@ -76,6 +116,13 @@ export interface Source {
 
   /** OIDs of the tables that a partition belongs to, at every level; empty for ordinary tables. */
   ancestors(relationOid: number): Promise<readonly number[]>;
+
+  /**
+   * Evaluates conditions for rows, as a snapshot's query would. A row that raises an error costs
+   * nothing but itself. Waits for as long as Postgres can't be asked; rejects only with the signal's
+   * reason, or when the source has been closed.
+   */
+  evaluate(request: EvaluationRequest, signal: AbortSignal): Promise<Evaluation>;
 }
 
 /** The table changed between being described and being read: the caller starts again. */

@@ -4,13 +4,16 @@ import type { DefinitionRequest } from "./service.ts";
 import type { Shape } from "./shape.ts";
 import { isSameTable, type Table, type TableName } from "./table.ts";
 
-/** Requests remembered with the shape they came to; beyond this all are forgotten. */
+/** Requests remembered with the shape they came to; beyond either limit all are forgotten. */
 const REQUESTS_MAX = 50_000;
+const REQUEST_CHARACTERS_MAX = 8 * 1024 * 1024;
 
 export class ShapeIndex {
   readonly #byHandle = new Map<string, Shape>();
   readonly #byDefinition = new Map<string, Shape>();
   readonly #byRequest = new Map<string, Shape>();
+  /** Characters of all keys of `byRequest`. */
+  #requestCharacters = 0;
   readonly #byTable = new Map<number, Set<Shape>>();
   /** By OID the tables as shapes know them: older shapes may know an older one, the newest is last. */
   readonly #tables = new Map<number, Table[]>();
@@ -67,17 +70,23 @@ export class ShapeIndex {
   }
 
   remember(request: DefinitionRequest, shape: Shape): void {
-    if (this.#byRequest.size >= REQUESTS_MAX) this.#byRequest.clear();
-    this.#byRequest.set(requestKey(request), shape);
+    const key = requestKey(request);
+    if (!this.#byRequest.has(key)) this.#requestCharacters += key.length;
+    const isFull = this.#requestCharacters > REQUEST_CHARACTERS_MAX;
+    if (isFull || this.#byRequest.size >= REQUESTS_MAX) {
+      this.#byRequest.clear();
+      this.#requestCharacters = key.length;
+    }
+    this.#byRequest.set(key, shape);
   }
 
-  /** All shapes on the table know it as it is here. */
   /** The known table if it is the same: thousands of shapes then have one description in common. */
   sharedTable(table: Table): Table {
     const known = this.tableByName(table);
     return known && isSameTable(known, table) ? known : table;
   }
 
+  /** All shapes on the table know it as it is here. */
   setTable(table: Table): void {
     this.#forgetTable(table.oid);
     this.#tables.set(table.oid, [table]);

@@ -5,7 +5,7 @@
  */
 
 import { type ItemEncoder, type TransactionHeader, transactionHeader } from "./log/item_encoder.ts";
-import { JsonWriter } from "./log/json_writer.ts";
+import type { JsonWriter } from "./log/json_writer.ts";
 import { compareOffsets } from "./offset.ts";
 import type { Row } from "./row.ts";
 import type { Shape } from "./shape.ts";

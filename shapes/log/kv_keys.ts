@@ -13,6 +13,7 @@
  * | `["e", handle, lsn, op]`             | a chunk of the log ends with this offset             |
  * | `["j", sequence]`                    | journal (`journal.ts`)                               |
  * | `["t", handle]`                      | dropped shape whose bytes are still being deleted    |
+ * | `["p", table, partition]`            | the table's shapes have rows of the partition        |
  */
 
 import type { KvKey } from "@deno/kv";
@@ -58,10 +59,12 @@ export const HEAD_PREFIX: KvKey = ["n"];
 export const CHUNK_END_PREFIX: KvKey = ["e"];
 export const JOURNAL_PREFIX: KvKey = ["j"];
 export const TRASH_PREFIX: KvKey = ["t"];
+export const PARTITION_PREFIX: KvKey = ["p"];
 
 export const recordKey = (handle: string, part: number): KvKey => ["h", handle, part];
 export const headKey = (handle: string): KvKey => ["n", handle];
 export const trashKey = (handle: string): KvKey => ["t", handle];
+export const partitionKey = (table: number, partition: number): KvKey => ["p", table, partition];
 export const journalKey = (sequence: number): KvKey => ["j", sequence];
 
 export function logKey(handle: string, position: LogPosition): KvKey {

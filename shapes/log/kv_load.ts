@@ -21,6 +21,7 @@ import {
   type LogPosition,
   logPositionOf,
   logRangeAfter,
+  PARTITION_PREFIX,
   RECORD_PREFIX,
   TRASH_PREFIX,
 } from "./kv_keys.ts";
@@ -60,6 +61,7 @@ export interface Loaded {
   readonly shapes: readonly LoadedShape[];
   readonly incomplete: readonly LoadedShape[];
   readonly trash: readonly string[];
+  readonly partitions: ReadonlyMap<number, readonly number[]>;
   readonly journal: readonly JournalValue[];
   /** Whether the journal has entries that must not be found again. */
   readonly needsRestart: boolean;
@@ -72,12 +74,13 @@ const SMALL_BATCH = 500;
 const LARGE_BATCH = 32;
 
 export async function loadFromKv(kv: Kv): Promise<Loaded> {
-  const [[identity, base], records, chunkEnds, heads, trash] = await Promise.all([
+  const [[identity, base], records, chunkEnds, heads, trash, partitions] = await Promise.all([
     kv.getMany<[Uint8Array, Uint8Array]>([IDENTITY_KEY, APPLIED_KEY]),
     readRecords(kv),
     readChunkEnds(kv),
     readHeads(kv),
     readTrash(kv),
+    readPartitions(kv),
   ]);
   const journal = await readJournal(kv, base.value === null ? 0n : decodeLsn(base.value));
   const repairs: Mutation[][] = [];
@@ -102,6 +105,7 @@ export async function loadFromKv(kv: Kv): Promise<Loaded> {
     shapes,
     incomplete,
     trash,
+    partitions,
     journal: journal.values,
     needsRestart: journal.needsRestart,
     repairs,
@@ -222,6 +226,17 @@ async function readTrash(kv: Kv): Promise<string[]> {
   const handles: string[] = [];
   for await (const { key } of listSmall(kv, TRASH_PREFIX)) handles.push(String(key[1]));
   return handles;
+}
+
+async function readPartitions(kv: Kv): Promise<Map<number, number[]>> {
+  const tables = new Map<number, number[]>();
+  for await (const { key } of listSmall(kv, PARTITION_PREFIX)) {
+    const table = Number(key[1]);
+    const partitions = tables.get(table);
+    if (partitions === undefined) tables.set(table, [Number(key[2])]);
+    else partitions.push(Number(key[2]));
+  }
+  return tables;
 }
 
 function listSmall(kv: Kv, prefix: KvKey) {

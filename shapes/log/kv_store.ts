@@ -13,6 +13,7 @@ import {
   headKey,
   IDENTITY_KEY,
   LOG_START,
+  partitionKey,
   recordKey,
   snapshotKey,
   trashKey,
@@ -56,6 +57,7 @@ export class KvStore implements ShapeStore {
   readonly #trash: KvTrash;
   readonly #budget: MemoryBudget;
   readonly #shapes = new Map<string, ShapeMemory>();
+  readonly #partitions = new Map<number, readonly number[]>();
   readonly #logs: LogWriter;
   readonly #listeners: ((appliedLsn: bigint) => void)[] = [];
 
@@ -86,6 +88,7 @@ export class KvStore implements ShapeStore {
     for (const repair of loaded.repairs) this.#logs.push(repair);
     for (const { handle, recordParts } of loaded.incomplete) this.#pushDrop(handle, recordParts);
     if (loaded.needsRestart) this.#logs.restart(loaded.appliedLsn);
+    for (const [table, oids] of loaded.partitions) this.#partitions.set(table, oids);
     await this.flushed();
     const trash = [...loaded.trash, ...loaded.incomplete.map(({ handle }) => handle)];
     for (const handle of trash) this.#trash.add(handle);
@@ -93,6 +96,7 @@ export class KvStore implements ShapeStore {
       identity: loaded.identity,
       appliedLsn: loaded.appliedLsn,
       shapes: loaded.shapes.map((shape) => this.#describe(shape)),
+      partitions: loaded.partitions,
     };
   }
 
@@ -171,6 +175,19 @@ export class KvStore implements ShapeStore {
 
   setAppliedLsn(lsn: bigint): void {
     this.#logs.setAppliedLsn(lsn);
+  }
+
+  setPartitions(tableOid: number, oids: readonly number[]): void {
+    const before = new Set(this.#partitions.get(tableOid)), now = new Set(oids);
+    const value = new Uint8Array(0);
+    for (const oid of now.difference(before)) {
+      this.#logs.push([{ key: partitionKey(tableOid, oid), value }]);
+    }
+    for (const oid of before.difference(now)) {
+      this.#logs.push([{ key: partitionKey(tableOid, oid) }]);
+    }
+    if (oids.length > 0) this.#partitions.set(tableOid, oids);
+    else this.#partitions.delete(tableOid);
   }
 
   flushed(): Promise<void> {

@@ -30,6 +30,7 @@ export class MemoryContents {
   identity: StoredIdentity | undefined;
   appliedLsn = 0n;
   readonly shapes = new Map<string, KeptShape>();
+  readonly partitions = new Map<number, readonly number[]>();
 }
 
 export class MemoryStore implements ShapeStore {
@@ -42,12 +43,17 @@ export class MemoryStore implements ShapeStore {
   }
 
   load(): Promise<StoredState> {
-    const { identity, appliedLsn, shapes } = this.#contents;
+    const { identity, appliedLsn, shapes, partitions } = this.#contents;
     for (const shape of [...shapes.values()]) {
       if (shape.snapshot === undefined) shapes.delete(shape.handle);
       else cutBeyond(shape, appliedLsn);
     }
-    return Promise.resolve({ identity, appliedLsn, shapes: [...shapes.values()].map(describe) });
+    return Promise.resolve({
+      identity,
+      appliedLsn,
+      shapes: [...shapes.values()].map(describe),
+      partitions: new Map(partitions),
+    });
   }
 
   setIdentity(identity: StoredIdentity): void {
@@ -124,6 +130,12 @@ export class MemoryStore implements ShapeStore {
 
   setAppliedLsn(lsn: bigint): void {
     this.#contents.appliedLsn = lsn;
+    this.#settle();
+  }
+
+  setPartitions(tableOid: number, oids: readonly number[]): void {
+    if (oids.length > 0) this.#contents.partitions.set(tableOid, oids);
+    else this.#contents.partitions.delete(tableOid);
     this.#settle();
   }
 

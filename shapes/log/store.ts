@@ -35,6 +35,8 @@ export interface StoredState {
   /** The last transaction whose changes are completely stored; 0 at first. */
   readonly appliedLsn: bigint;
   readonly shapes: readonly StoredShape[];
+  /** What `setPartitions` was given, by table. */
+  readonly partitions: ReadonlyMap<number, readonly number[]>;
 }
 
 /** Consecutive log items of one shape and one transaction, each as JSON text preceded by a comma. */
@@ -77,6 +79,12 @@ export interface ShapeStore extends AsyncDisposable {
 
   /** Records that all of this transaction, and of those before it, has been appended. */
   setAppliedLsn(lsn: bigint): void;
+
+  /**
+   * Records of which partitions of a table, by OID and in ascending order, the logs of its shapes
+   * hold rows: there may be more of them than when the shapes were made.
+   */
+  setPartitions(tableOid: number, oids: readonly number[]): void;
 
   /**
    * Resolves when all that was queued before the call is durable. Rejects if storage failed: after

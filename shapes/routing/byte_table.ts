@@ -1,18 +1,20 @@
-/** A slot: the key's hash, its length plus one (0 if the slot is free), where it begins in `#keys`. */
-const SLOT = 3, HASH = 0, SIZE = 1, START = 2;
+import type { Few } from "./few.ts";
 
 const SLOTS_MIN = 8, KEY_BYTES_MIN = 64;
 
 /**
- * Objects by strings of bytes, looked up where these lie in a row. An open hash table whose slots
- * and keys lie side by side in typed arrays: with very many keys, what a look-up costs is the number
- * of places in memory that it goes to. The caller hashes, so that it may do so piece by piece.
+ * Numbers by strings of bytes, looked up where these lie in a row. An open hash table in typed
+ * arrays: with very many keys, what a look-up costs is the number of places in memory that it goes
+ * to, and for a key that is not there it is mostly one. The caller hashes, so that it may do so
+ * piece by piece.
  */
-export class ByteTable<V extends object> {
-  /** A power of two of them, at most three quarters in use; a key is in the first free one after its own. */
-  #slots = new Int32Array(SLOTS_MIN * SLOT);
-  /** By slot. */
-  #values: (V | undefined)[] = Array(SLOTS_MIN).fill(undefined);
+export class ByteTable {
+  /** By slot: the key's hash, 0 if the slot is free. A key is in its own slot or the first free one after. */
+  #hashes = new Int32Array(SLOTS_MIN);
+  /** By slot, two each: where in `#keys` the key begins, and its length. */
+  #places = new Int32Array(SLOTS_MIN * 2);
+  #values: (Few | undefined)[] = Array(SLOTS_MIN).fill(undefined);
+  /** There is a power of two of slots, of which at most three quarters are in use. */
   #mask = SLOTS_MIN - 1;
   #size = 0;
   #keys = new Uint8Array(KEY_BYTES_MIN);
@@ -22,100 +24,98 @@ export class ByteTable<V extends object> {
     return this.#size;
   }
 
-  get(hash: number, bytes: Uint8Array, start: number, length: number): V | undefined {
-    const slots = this.#slots, mask = this.#mask;
-    for (let i = hash & mask;; i = (i + 1) & mask) {
-      const at = i * SLOT, size = slots[at + SIZE];
-      if (size === 0) return undefined;
-      if (slots[at + HASH] !== hash || size !== length + 1) continue;
-      if (this.#isKey(slots[at + START], bytes, start, length)) return this.#values[i];
-    }
+  get(hash: number, bytes: Uint8Array, start: number, length: number): Few | undefined {
+    return this.#values[this.#find(hash || 1, bytes, start, length)];
   }
 
   /** Sets the value of a key, or removes the key if it is undefined. */
-  set(hash: number, key: Uint8Array, value: V | undefined): void {
-    const i = this.#find(hash, key), isThere = this.#values[i] !== undefined;
+  set(hash: number, key: Uint8Array, value: Few | undefined): void {
+    const i = this.#find(hash || 1, key, 0, key.length), isThere = this.#hashes[i] !== 0;
     if (value === undefined) {
       if (isThere) this.#free(i);
     } else if (isThere) {
       this.#values[i] = value;
     } else {
-      this.#add(hash, key, value);
+      this.#add(hash || 1, key, value);
     }
   }
 
   /** The slot of the key, or the free one where its search ends. */
-  #find(hash: number, key: Uint8Array): number {
-    const slots = this.#slots;
-    let i = hash & this.#mask;
-    for (; slots[i * SLOT + SIZE] !== 0; i = (i + 1) & this.#mask) {
-      const at = i * SLOT;
-      if (slots[at + HASH] !== hash || slots[at + SIZE] !== key.length + 1) continue;
-      if (this.#isKey(slots[at + START], key, 0, key.length)) break;
+  #find(hash: number, bytes: Uint8Array, start: number, length: number): number {
+    const hashes = this.#hashes, mask = this.#mask;
+    for (let i = hash & mask;; i = (i + 1) & mask) {
+      const other = hashes[i];
+      if (other === 0 || (other === hash && this.#isKey(i, bytes, start, length))) return i;
     }
-    return i;
   }
 
-  #isKey(at: number, bytes: Uint8Array, start: number, length: number): boolean {
-    const keys = this.#keys;
+  #isKey(slot: number, bytes: Uint8Array, start: number, length: number): boolean {
+    const keys = this.#keys, at = this.#places[slot * 2];
+    if (this.#places[slot * 2 + 1] !== length) return false;
     for (let i = 0; i < length; i++) if (keys[at + i] !== bytes[start + i]) return false;
     return true;
   }
 
-  #add(hash: number, key: Uint8Array, value: V): void {
-    if (++this.#size * 4 > (this.#mask + 1) * 3) this.#resize((this.#mask + 1) * 2);
+  #add(hash: number, key: Uint8Array, value: Few): void {
+    if (++this.#size * 4 > this.#mask * 3) this.#resize((this.#mask + 1) * 2);
     if (this.#keysEnd + key.length > this.#keys.length) this.#repack(key.length);
     this.#keys.set(key, this.#keysEnd);
-    this.#put(hash, key.length + 1, this.#keysEnd, value);
+    this.#put(hash, this.#keysEnd, key.length, value);
     this.#keysEnd += key.length;
   }
 
-  #put(hash: number, size: number, start: number, value: V | undefined): void {
+  #put(hash: number, start: number, length: number, value: Few | undefined): void {
     let i = hash & this.#mask;
-    while (this.#slots[i * SLOT + SIZE] !== 0) i = (i + 1) & this.#mask;
-    this.#slots[i * SLOT + HASH] = hash;
-    this.#slots[i * SLOT + SIZE] = size;
-    this.#slots[i * SLOT + START] = start;
+    while (this.#hashes[i] !== 0) i = (i + 1) & this.#mask;
+    this.#hashes[i] = hash;
+    this.#places[i * 2] = start;
+    this.#places[i * 2 + 1] = length;
     this.#values[i] = value;
   }
 
   /** Frees a slot and moves up those after it that are not in their own, so that no search ends early. */
   #free(i: number): void {
-    const slots = this.#slots, mask = this.#mask;
-    for (let next = (i + 1) & mask; slots[next * SLOT + SIZE] !== 0; next = (next + 1) & mask) {
-      const own = slots[next * SLOT + HASH] & mask;
+    const hashes = this.#hashes, mask = this.#mask;
+    for (let next = (i + 1) & mask; hashes[next] !== 0; next = (next + 1) & mask) {
+      const own = hashes[next] & mask;
       if (((next - own) & mask) < ((next - i) & mask)) continue;
-      slots.copyWithin(i * SLOT, next * SLOT, (next + 1) * SLOT);
+      hashes[i] = hashes[next];
+      this.#places.copyWithin(i * 2, next * 2, next * 2 + 2);
       this.#values[i] = this.#values[next];
       i = next;
     }
-    slots[i * SLOT + SIZE] = 0;
+    hashes[i] = 0;
     this.#values[i] = undefined;
     this.#size--;
     if (this.#size * 8 < mask && mask >= SLOTS_MIN) this.#resize((mask + 1) / 2);
   }
 
   #resize(count: number): void {
-    const slots = this.#slots, values = this.#values;
-    this.#slots = new Int32Array(count * SLOT);
+    const hashes = this.#hashes, places = this.#places, values = this.#values;
+    this.#hashes = new Int32Array(count);
+    this.#places = new Int32Array(count * 2);
     this.#values = Array(count).fill(undefined);
     this.#mask = count - 1;
-    for (const [i, value] of values.entries()) {
-      const at = i * SLOT;
-      if (value) this.#put(slots[at + HASH], slots[at + SIZE], slots[at + START], value);
+    for (const [i, hash] of hashes.entries()) {
+      if (hash !== 0) this.#put(hash, places[i * 2], places[i * 2 + 1], values[i]);
     }
   }
 
   /** Copies the keys that are in use to an array with room for as many again and `more`. */
   #repack(more: number): void {
-    const used = this.#values.keys().filter((i) => this.#values[i] !== undefined).toArray();
-    const size = used.reduce((sum, i) => sum + this.#slots[i * SLOT + SIZE] - 1, more);
+    const used: number[] = [];
+    let size = more;
+    for (const [i, hash] of this.#hashes.entries()) {
+      if (hash === 0) continue;
+      used.push(i);
+      size += this.#places[i * 2 + 1];
+    }
     const keys = new Uint8Array(Math.max(KEY_BYTES_MIN, size * 2));
     let end = 0;
     for (const i of used) {
-      const start = this.#slots[i * SLOT + START], length = this.#slots[i * SLOT + SIZE] - 1;
+      const start = this.#places[i * 2], length = this.#places[i * 2 + 1];
       keys.set(this.#keys.subarray(start, start + length), end);
-      this.#slots[i * SLOT + START] = end;
+      this.#places[i * 2] = end;
       end += length;
     }
     this.#keys = keys;

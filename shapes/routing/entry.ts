@@ -46,7 +46,7 @@ export interface Nullness {
 
 /** A filter is true only for rows that one of the entries describes and that pass the residual. */
 export interface Filing {
-  /** None if no row can make the filter true. At most one `equal`, `other`, `element` an index. */
+  /** None if no row can make the filter true. At most one `equal`, `other` or `element` an index. */
   readonly entries: readonly Entry[];
   /** What must be true, too; undefined if the entries say all. */
   readonly residual: Expr | undefined;

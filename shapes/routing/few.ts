@@ -1,38 +1,33 @@
-/** One object, or a set of several. Most keys of an index have one entry, which then needs no set. */
+/** One number, or a set of several. Most keys of an index have one entry, which then needs no set. */
 
-export type Few<V extends object> = V | Set<V>;
+export type Few = number | Set<number>;
 
-export function isSet<V extends object>(few: Few<V>): few is Set<V> {
-  return few instanceof Set;
-}
-
-export function countOf<V extends object>(few: Few<V> | undefined): number {
+export function countOf(few: Few | undefined): number {
   if (few === undefined) return 0;
-  return isSet(few) ? few.size : 1;
+  return typeof few === "number" ? 1 : few.size;
 }
 
 /** The same with the item in it, once. */
-export function withItem<V extends object>(few: Few<V> | undefined, item: V): Few<V> {
+export function withItem(few: Few | undefined, item: number): Few {
   if (few === undefined || few === item) return item;
-  return isSet(few) ? few.add(item) : new Set([few, item]);
+  return typeof few === "number" ? new Set([few, item]) : few.add(item);
 }
 
 /** The same without the item; undefined if nothing is left. */
-export function withoutItem<V extends object>(few: Few<V>, item: V): Few<V> | undefined {
-  if (!isSet(few)) return few === item ? undefined : few;
+export function withoutItem(few: Few | undefined, item: number): Few | undefined {
+  if (few === undefined || typeof few === "number") return few === item ? undefined : few;
   few.delete(item);
   if (few.size > 1) return few;
   const [last] = few;
   return last;
 }
 
-export function hasItem<V extends object>(few: Few<V> | undefined, item: V): boolean {
-  if (few === undefined) return false;
-  return isSet(few) ? few.has(item) : few === item;
+export function hasItem(few: Few | undefined, item: number): boolean {
+  return few === item || (typeof few === "object" && few.has(item));
 }
 
-export function forEach<V extends object>(few: Few<V> | undefined, visit: (item: V) => void): void {
+export function forEach(few: Few | undefined, visit: (item: number) => void): void {
   if (few === undefined) return;
-  if (isSet(few)) { for (const item of few) visit(item); }
-  else visit(few);
+  if (typeof few === "number") visit(few);
+  else for (const item of few) visit(item);
 }

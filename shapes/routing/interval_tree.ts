@@ -10,29 +10,29 @@ import {
 } from "./interval.ts";
 import { type Few, forEach, withItem, withoutItem } from "./few.ts";
 
-interface Node<V extends object> {
+interface Node {
   readonly interval: Interval;
-  objects: Few<V>;
+  ids: Few;
   /** No node below has a higher one. */
   readonly priority: number;
   /** Those that come before it, and after it. */
-  left: Node<V> | undefined;
-  right: Node<V> | undefined;
+  left: Node | undefined;
+  right: Node | undefined;
   /** The last high bound in it and below. */
   last: Bound | undefined;
 }
 
-type Tree<V extends object> = Node<V> | undefined;
+type Tree = Node | undefined;
 
 /**
- * Objects by intervals, found by a value that these contain. A search tree in the order of the low
+ * Numbers by intervals, found by a value that these contain. A search tree in the order of the low
  * bounds in which each node knows where the last interval below it ends, so that what lies wholly
  * before the value is passed over. Random priorities keep it balanced (a treap): adding, removing
  * and finding the first take time that grows with the logarithm of its size.
  */
-export class IntervalTree<V extends object> {
+export class IntervalTree {
   readonly #compare: Compare;
-  #root: Tree<V>;
+  #root: Tree;
   #random = 0x9e3779b9 | 0;
 
   constructor(compare: Compare) {
@@ -43,36 +43,36 @@ export class IntervalTree<V extends object> {
     return this.#root === undefined;
   }
 
-  /** Calls `found` with all objects of all intervals that the value lies in. */
-  visit(value: Value, found: (object: V) => void): void {
+  /** Calls `found` with the numbers of all intervals that the value lies in. */
+  visit(value: Value, found: (id: number) => void): void {
     this.#visit(this.#root, value, found);
   }
 
-  add(interval: Interval, object: V): void {
+  add(interval: Interval, id: number): void {
     const same = this.#find(interval);
     if (same) {
-      same.objects = withItem(same.objects, object);
+      same.ids = withItem(same.ids, id);
       return;
     }
     const last = interval.high, priority = this.#nextPriority();
-    const node = { interval, objects: object, priority, left: undefined, right: undefined, last };
+    const node = { interval, ids: id, priority, left: undefined, right: undefined, last };
     this.#root = this.#insert(this.#root, node);
   }
 
-  remove(interval: Interval, object: V): void {
+  remove(interval: Interval, id: number): void {
     const node = this.#find(interval);
     if (!node) return;
-    const left = withoutItem(node.objects, object);
-    if (left) node.objects = left;
+    const left = withoutItem(node.ids, id);
+    if (left !== undefined) node.ids = left;
     else this.#root = this.#delete(this.#root, node);
   }
 
-  #visit(tree: Tree<V>, value: Value, found: (object: V) => void): void {
+  #visit(tree: Tree, value: Value, found: (id: number) => void): void {
     for (let node = tree; node; node = node.right) {
       if (!isBelowHigh(value, node.last, this.#compare)) return;
       if (node.left) this.#visit(node.left, value, found);
       if (!isAboveLow(value, node.interval.low, this.#compare)) return;
-      if (isBelowHigh(value, node.interval.high, this.#compare)) forEach(node.objects, found);
+      if (isBelowHigh(value, node.interval.high, this.#compare)) forEach(node.ids, found);
     }
   }
 
@@ -80,7 +80,7 @@ export class IntervalTree<V extends object> {
     return compareLows(a.low, b.low, this.#compare) || compareHighs(a.high, b.high, this.#compare);
   }
 
-  #find(interval: Interval): Tree<V> {
+  #find(interval: Interval): Tree {
     let node = this.#root;
     while (node) {
       const order = this.#order(interval, node.interval);
@@ -90,7 +90,7 @@ export class IntervalTree<V extends object> {
     return undefined;
   }
 
-  #insert(tree: Tree<V>, node: Node<V>): Node<V> {
+  #insert(tree: Tree, node: Node): Node {
     if (!tree || tree.priority < node.priority) {
       [node.left, node.right] = this.#split(tree, node.interval);
       return this.#updated(node);
@@ -101,7 +101,7 @@ export class IntervalTree<V extends object> {
   }
 
   /** What comes before the interval, and what comes after it. */
-  #split(tree: Tree<V>, interval: Interval): [Tree<V>, Tree<V>] {
+  #split(tree: Tree, interval: Interval): [Tree, Tree] {
     if (!tree) return [undefined, undefined];
     if (this.#order(interval, tree.interval) < 0) {
       const [before, after] = this.#split(tree.left, interval);
@@ -113,7 +113,7 @@ export class IntervalTree<V extends object> {
     return [this.#updated(tree), after];
   }
 
-  #delete(tree: Tree<V>, node: Node<V>): Tree<V> {
+  #delete(tree: Tree, node: Node): Tree {
     if (!tree) return undefined;
     if (tree === node) return this.#merge(tree.left, tree.right);
     if (this.#order(node.interval, tree.interval) < 0) tree.left = this.#delete(tree.left, node);
@@ -122,7 +122,7 @@ export class IntervalTree<V extends object> {
   }
 
   /** All of `a` comes before `b`. */
-  #merge(a: Tree<V>, b: Tree<V>): Tree<V> {
+  #merge(a: Tree, b: Tree): Tree {
     if (!a) return b;
     if (!b) return a;
     if (a.priority > b.priority) {
@@ -133,7 +133,7 @@ export class IntervalTree<V extends object> {
     return this.#updated(b);
   }
 
-  #updated(node: Node<V>): Node<V> {
+  #updated(node: Node): Node {
     node.last = node.interval.high;
     for (const below of [node.left, node.right]) {
       if (below && compareHighs(node.last, below.last, this.#compare) < 0) node.last = below.last;

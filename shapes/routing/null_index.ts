@@ -1,11 +1,11 @@
 import type { Row } from "../row.ts";
 import type { RowIndex } from "./row_index.ts";
 
-/** Objects that are for the rows whose column is NULL, or for those whose column is not. */
-export class NullIndex<V extends object> implements RowIndex<V> {
+/** Filters that are for the rows whose column is NULL, or for those whose column is not. */
+export class NullIndex implements RowIndex {
   readonly #column: number;
   readonly #isNull: boolean;
-  readonly #all = new Set<V>();
+  readonly #all = new Set<number>();
 
   /** `column` is a place in the rows. */
   constructor(column: number, isNull: boolean) {
@@ -17,20 +17,20 @@ export class NullIndex<V extends object> implements RowIndex<V> {
     return this.#all.size === 0;
   }
 
-  visit(row: Row, found: (object: V) => void): void {
+  visit(row: Row, found: (id: number) => void): void {
     if (row.lengths[this.#column] < 0 !== this.#isNull) return;
-    for (const object of this.#all) found(object);
+    for (const id of this.#all) found(id);
   }
 
   crowd(): number {
     return this.#all.size;
   }
 
-  add(_entry: unknown, object: V): void {
-    this.#all.add(object);
+  add(_entry: unknown, id: number): void {
+    this.#all.add(id);
   }
 
-  remove(_entry: unknown, object: V): void {
-    this.#all.delete(object);
+  remove(_entry: unknown, id: number): void {
+    this.#all.delete(id);
   }
 }

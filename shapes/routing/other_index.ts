@@ -4,16 +4,16 @@ import { hasItem } from "./few.ts";
 import type { KeyIndex, RowIndex } from "./row_index.ts";
 
 /**
- * Objects by the values that a column must not have. All but a few are found by any row, which
+ * Filters by the values that a column must not have. All but a few are found by any row, which
  * costs what it costs to visit them; none is evaluated.
  */
-export class OtherIndex<V extends object> implements RowIndex<V> {
+export class OtherIndex implements RowIndex {
   readonly #column: number;
-  readonly #all = new Set<V>();
-  readonly #excluded: KeyIndex<V>;
+  readonly #all = new Set<number>();
+  readonly #excluded: KeyIndex;
 
   /** `column` is a place in the rows; `excluded` finds those that the row is not for. */
-  constructor(column: number, excluded: KeyIndex<V>) {
+  constructor(column: number, excluded: KeyIndex) {
     this.#column = column;
     this.#excluded = excluded;
   }
@@ -22,23 +22,23 @@ export class OtherIndex<V extends object> implements RowIndex<V> {
     return this.#all.size === 0;
   }
 
-  visit(row: Row, found: (object: V) => void): void {
+  visit(row: Row, found: (id: number) => void): void {
     if (row.lengths[this.#column] < 0) return;
     const excluded = this.#excluded.find(row);
-    for (const object of this.#all) if (!hasItem(excluded, object)) found(object);
+    for (const id of this.#all) if (!hasItem(excluded, id)) found(id);
   }
 
   crowd(): number {
     return this.#all.size;
   }
 
-  /** An object may have one entry. */
-  add(entry: Keyed, object: V): void {
-    this.#all.add(object);
-    this.#excluded.add(entry, object);
+  /** A filter may have one entry here. */
+  add(entry: Keyed, id: number): void {
+    this.#all.add(id);
+    this.#excluded.add(entry, id);
   }
 
-  remove(entry: Keyed, object: V): void {
-    if (this.#all.delete(object)) this.#excluded.remove(entry, object);
+  remove(entry: Keyed, id: number): void {
+    if (this.#all.delete(id)) this.#excluded.remove(entry, id);
   }
 }

@@ -8,12 +8,12 @@ import type { RowIndex } from "./row_index.ts";
 const encoder = new TextEncoder();
 
 /**
- * Objects by what a column's text begins with. The text is hashed once from its beginning, and
+ * Filters by what a column's text begins with. The text is hashed once from its beginning, and
  * looked up wherever a prefix could end: there are far fewer lengths than prefixes.
  */
-export class PrefixIndex<V extends object> implements RowIndex<V> {
+export class PrefixIndex implements RowIndex {
   readonly #column: number;
-  readonly #table = new ByteTable<Few<V>>();
+  readonly #table = new ByteTable();
   /** How many prefixes have so many bytes. */
   readonly #counts = new Map<number, number>();
   /** The lengths that there are, ascending. */
@@ -28,7 +28,7 @@ export class PrefixIndex<V extends object> implements RowIndex<V> {
     return this.#table.size === 0;
   }
 
-  visit(row: Row, found: (object: V) => void): void {
+  visit(row: Row, found: (id: number) => void): void {
     const { bytes } = row, start = row.starts[this.#column], size = row.lengths[this.#column];
     let hash = EMPTY_HASH, hashed = 0;
     for (const length of this.#lengths) {
@@ -43,21 +43,21 @@ export class PrefixIndex<V extends object> implements RowIndex<V> {
     return countOf(this.#get(encoder.encode(prefix)));
   }
 
-  add({ prefix }: Prefix, object: V): void {
+  add({ prefix }: Prefix, id: number): void {
     const bytes = encoder.encode(prefix), few = this.#get(bytes);
-    this.#table.set(prefixHash(bytes), bytes, withItem(few, object));
-    if (!few) this.#count(bytes.length, 1);
+    this.#table.set(prefixHash(bytes), bytes, withItem(few, id));
+    if (few === undefined) this.#count(bytes.length, 1);
   }
 
-  remove({ prefix }: Prefix, object: V): void {
+  remove({ prefix }: Prefix, id: number): void {
     const bytes = encoder.encode(prefix), few = this.#get(bytes);
-    if (!few) return;
-    const left = withoutItem(few, object);
+    if (few === undefined) return;
+    const left = withoutItem(few, id);
     this.#table.set(prefixHash(bytes), bytes, left);
-    if (!left) this.#count(bytes.length, -1);
+    if (left === undefined) this.#count(bytes.length, -1);
   }
 
-  #get(bytes: Uint8Array): Few<V> | undefined {
+  #get(bytes: Uint8Array): Few | undefined {
     return this.#table.get(prefixHash(bytes), bytes, 0, bytes.length);
   }
 

@@ -4,10 +4,10 @@ import type { Range } from "./entry.ts";
 import { IntervalTree } from "./interval_tree.ts";
 import { readerOf, type RowIndex } from "./row_index.ts";
 
-/** Objects by intervals that a column's value must lie in. */
-export class RangeIndex<V extends object> implements RowIndex<V> {
+/** Filters by intervals that a column's value must lie in. */
+export class RangeIndex implements RowIndex {
   readonly #read: (row: Row) => Value | null;
-  readonly #tree: IntervalTree<V>;
+  readonly #tree: IntervalTree;
 
   /** `column` is a place in the rows. */
   constructor(column: number, type: PgType) {
@@ -19,7 +19,7 @@ export class RangeIndex<V extends object> implements RowIndex<V> {
     return this.#tree.isEmpty;
   }
 
-  visit(row: Row, found: (object: V) => void): void {
+  visit(row: Row, found: (id: number) => void): void {
     const value = this.#read(row);
     if (value !== null) this.#tree.visit(value, found);
   }
@@ -29,11 +29,11 @@ export class RangeIndex<V extends object> implements RowIndex<V> {
     return 0;
   }
 
-  add({ interval }: Range, object: V): void {
-    this.#tree.add(interval, object);
+  add({ interval }: Range, id: number): void {
+    this.#tree.add(interval, id);
   }
 
-  remove({ interval }: Range, object: V): void {
-    this.#tree.remove(interval, object);
+  remove({ interval }: Range, id: number): void {
+    this.#tree.remove(interval, id);
   }
 }

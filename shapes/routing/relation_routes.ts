@@ -5,6 +5,7 @@ import { ItemEncoder } from "../log/item_encoder.ts";
 import type { Row } from "../row.ts";
 import type { Shape } from "../shape.ts";
 import { isRelationCompatible, needsColumns } from "./compatibility.ts";
+import { ExternalConditions, type Question } from "./external_conditions.ts";
 import { Router } from "./router.ts";
 
 /** A shape as one relation's changes see it. */
@@ -19,6 +20,7 @@ export interface Target {
 export class RelationRoutes {
   readonly relation: Relation;
   readonly #places: ReadonlyMap<string, number>;
+  readonly #externals: ExternalConditions;
   readonly #router: Router<Target>;
   readonly #targets = new Map<Shape, Target>();
   /** One for all shapes whose items look alike. */
@@ -27,7 +29,8 @@ export class RelationRoutes {
   constructor(relation: Relation) {
     this.relation = relation;
     this.#places = new Map(relation.columns.map(({ name }, place) => [name, place]));
-    this.#router = new Router(this.#placeOf);
+    this.#externals = new ExternalConditions(relation);
+    this.#router = new Router(this.#placeOf, this.#externals.predicate);
   }
 
   get size(): number {
@@ -38,12 +41,18 @@ export class RelationRoutes {
     return this.#targets.values();
   }
 
+  /** Whether rows must be asked about before they are routed. */
+  get hasExternals(): boolean {
+    return this.#externals.size > 0;
+  }
+
   /** False if the relation, as announced, is not what the shape was made for. */
   add(shape: Shape): boolean {
     if (!isRelationCompatible(shape.definition, this.relation)) return false;
     if (this.#targets.has(shape)) return true;
     const target = { shape, encoder: this.#encoderOf(shape), mark: 0 };
     this.#targets.set(shape, target);
+    this.#externals.add(shape);
     this.#router.add(target, shape.definition.where);
     return true;
   }
@@ -53,10 +62,18 @@ export class RelationRoutes {
     if (!target) return;
     this.#targets.delete(shape);
     this.#router.remove(target);
+    this.#externals.remove(shape);
   }
 
   route(row: Row, visit: (target: Target) => void): void {
     this.#router.route(row, visit);
+  }
+
+  /** What Postgres must be asked before the rows can be routed; nothing if it is all known. */
+  questions(rows: readonly Row[]): readonly Question[] {
+    return this.#externals.collect(() => {
+      for (const row of rows) this.#router.route(row, ignore);
+    });
   }
 
   /** Whether any of the columns that the shape reads or is filtered by is an unchanged TOAST value. */
@@ -76,3 +93,5 @@ export class RelationRoutes {
 
   readonly #placeOf = (column: string): number => this.#places.get(column) ?? -1;
 }
+
+function ignore(): void {}

@@ -1,38 +1,43 @@
 /**
- * Finds the targets (shapes) that a row concerns. Filters that ask for a column's value are found by
- * that value; of the others each is evaluated, once for all targets that have it in common.
+ * Finds the targets (shapes) that a row concerns. A filter is filed in indexes by what a row must be
+ * like for it to be true (`plan.ts`); of the others each is evaluated, once for all targets that
+ * have it in common.
  */
 
 import type { Row } from "../row.ts";
 import { compileWhere, placeOf } from "../where/evaluate.ts";
 import type { Predicate, Where } from "../where/where.ts";
-import { Bag } from "./bag.ts";
-import { equalitiesOf, type Equality } from "./equality.ts";
-import { TextIndex } from "./text_index.ts";
-import { ValueIndex } from "./value_index.ts";
+import type { Entry } from "./entry.ts";
+import type { Group } from "./group.ts";
+import { Groups } from "./groups.ts";
+import { Indexes } from "./indexes.ts";
+import { planFiling } from "./plan.ts";
 
-/** The targets with one and the same filter. */
-interface Group<T extends NonNullable<unknown>> {
-  readonly sql: string;
-  readonly targets: Bag<T>;
-  /** What must be true once the group has been found; undefined if nothing. */
-  readonly predicate: Predicate | undefined;
-  /** Where it is filed; undefined for the list of those that are always evaluated. */
-  readonly equality: Equality | undefined;
-}
+/** What it costs to be found by an entry, beside the others that are found with it. */
+const COSTS: Readonly<Record<Entry["kind"], number>> = {
+  equal: 0,
+  element: 2,
+  prefix: 8,
+  range: 8,
+  null: 100,
+  other: 10_000,
+  notNull: 10_000,
+};
 
-type Index<T extends NonNullable<unknown>> = TextIndex<Group<T>> | ValueIndex<Group<T>>;
+/** A range that ends on one side only: it has most rows, or will have. */
+const HALF_RANGE_COST = 1_000;
 
 export class Router<T extends NonNullable<unknown>> {
   readonly #indexOf: (column: string) => number;
   readonly #external: ((sql: string) => Predicate) | undefined;
   /** Those without a filter. */
   readonly #all = new Set<T>();
-  readonly #groups = new Map<string, Group<T>>();
+  readonly #groups = new Groups<T>();
+  readonly #groupBySql = new Map<string, Group<T>>();
   readonly #groupOf = new Map<T, Group<T>>();
-  /** By column and kind of key. */
-  readonly #indexes = new Map<string, Index<T>>();
-  readonly #evaluated = new Set<Group<T>>();
+  readonly #indexes: Indexes;
+  /** Numbers of the groups that no index finds. */
+  readonly #evaluated = new Set<number>();
 
   /**
    * `indexOf` gives a column's place in the rows; `external` what answers for a condition that only
@@ -41,6 +46,7 @@ export class Router<T extends NonNullable<unknown>> {
   constructor(indexOf: (column: string) => number, external?: (sql: string) => Predicate) {
     this.#indexOf = indexOf;
     this.#external = external;
+    this.#indexes = new Indexes(indexOf);
   }
 
   get size(): number {
@@ -57,12 +63,8 @@ export class Router<T extends NonNullable<unknown>> {
       this.#all.add(target);
       return;
     }
-    let group = this.#groups.get(where.sql);
-    if (!group) {
-      group = this.#file(where);
-      this.#groups.set(where.sql, group);
-    }
-    group.targets.add(target);
+    const group = this.#groupBySql.get(where.sql) ?? this.#file(where);
+    this.#groups.addTarget(group, target);
     this.#groupOf.set(target, group);
   }
 
@@ -72,85 +74,44 @@ export class Router<T extends NonNullable<unknown>> {
     const group = this.#groupOf.get(target);
     if (!group) return;
     this.#groupOf.delete(target);
-    group.targets.remove(target);
-    if (group.targets.size === 0) this.#unfile(group);
+    this.#groups.removeTarget(group, target);
+    if (group.size === 0) this.#unfile(group);
   }
 
   /**
    * Calls `visit` once for each target whose filter is true for the row, or that has none. Meanwhile
-   * no target may be added or removed.
+   * no target may be added or removed, and no other row routed.
    */
   route(row: Row, visit: (target: T) => void): void {
+    const { found } = this.#groups;
+    this.#groups.begin(row, visit);
     if (this.#all.size > 0) { for (const target of this.#all) visit(target); }
-    for (const index of this.#indexes.values()) {
-      const groups = index.find(row);
-      if (groups?.first) visitGroup(groups.first, row, visit);
-      if (groups?.rest) { for (const group of groups.rest) visitGroup(group, row, visit); }
-    }
-    if (this.#evaluated.size > 0) {
-      for (const group of this.#evaluated) visitGroup(group, row, visit);
-    }
+    this.#indexes.visit(row, found);
+    if (this.#evaluated.size > 0) { for (const id of this.#evaluated) found(id); }
   }
 
-  #file({ sql, expr }: Where): Group<T> {
-    const equality = this.#leastCrowded(equalitiesOf(expr));
-    const condition = equality ? equality.residual : expr;
+  #file({ sql, expr, columns }: Where): Group<T> {
+    for (const column of columns) placeOf(column, this.#indexOf);
+    const filing = planFiling(expr, this.#costOf);
+    const condition = filing ? filing.residual : expr;
     const predicate = condition && compileWhere(condition, this.#indexOf, this.#external);
-    const group: Group<T> = { sql, targets: new Bag(), predicate, equality };
-    if (equality) {
-      const index = this.#indexFor(equality);
-      for (const key of equality.keys) index.add(key, group);
-    } else {
-      this.#evaluated.add(group);
-    }
+    const group = this.#groups.open({ sql, entries: filing?.entries, predicate });
+    this.#groupBySql.set(sql, group);
+    if (filing) { for (const entry of filing.entries) this.#indexes.add(entry, group.id); }
+    else this.#evaluated.add(group.id);
     return group;
   }
 
   #unfile(group: Group<T>): void {
-    this.#groups.delete(group.sql);
-    if (!group.equality) {
-      this.#evaluated.delete(group);
-      return;
-    }
-    const index = this.#indexFor(group.equality);
-    for (const key of group.equality.keys) index.remove(key, group);
-    if (index.isEmpty) this.#indexes.delete(indexName(group.equality));
+    const { sql, entries } = group.filter;
+    this.#groupBySql.delete(sql);
+    if (entries) { for (const entry of entries) this.#indexes.remove(entry, group.id); }
+    else this.#evaluated.delete(group.id);
+    this.#groups.close(group);
   }
 
-  /** With several ways to find a filter, the one that shares its keys with the fewest others. */
-  #leastCrowded(equalities: readonly Equality[]): Equality | undefined {
-    if (equalities.length < 2) return equalities[0];
-    const crowds = equalities.map((equality) => {
-      const index = this.#indexes.get(indexName(equality));
-      return equality.keys.reduce<number>((sum, key) => sum + (index?.count(key) ?? 0), 0);
-    });
-    return equalities[crowds.indexOf(Math.min(...crowds))];
-  }
-
-  #indexFor(equality: Equality): Index<T> {
-    const name = indexName(equality);
-    let index = this.#indexes.get(name);
-    if (!index) {
-      const column = placeOf(equality.column, this.#indexOf);
-      index = equality.isTextual
-        ? new TextIndex<Group<T>>(column)
-        : new ValueIndex<Group<T>>(column, equality.type);
-      this.#indexes.set(name, index);
-    }
-    return index;
-  }
-}
-
-function visitGroup<T extends NonNullable<unknown>>(
-  { predicate, targets }: Group<T>,
-  row: Row,
-  visit: (target: T) => void,
-): void {
-  if (predicate && predicate(row) !== true) return;
-  if (targets.first !== undefined) visit(targets.first);
-  if (targets.rest) { for (const target of targets.rest) visit(target); }
-}
-
-function indexName({ column, type, isTextual }: Equality): string {
-  return `${isTextual ? "text" : type.name}:${column}`;
+  readonly #costOf = (entry: Entry): number => {
+    const isHalf = entry.kind === "range" && !(entry.interval.low && entry.interval.high);
+    return this.#indexes.crowd(entry) + (isHalf ? HALF_RANGE_COST : COSTS[entry.kind]);
+  };
 }

@@ -6,25 +6,26 @@ import type { Entry, Keyed } from "./entry.ts";
 import type { Few } from "./few.ts";
 
 /**
- * Objects by the rows that their entries describe. An index takes entries of its own name only
- * (`indexName`), and an object may have several in it.
+ * Filters by the rows that their entries describe. A filter is a number here (`Router` knows which),
+ * because numbers lie side by side in memory. An index takes entries of its own name only
+ * (`indexName`), and a filter may have several in it.
  */
-export interface RowIndex<V extends object> {
+export interface RowIndex {
   readonly isEmpty: boolean;
-  /** Calls `found` with each object that has an entry which describes the row; maybe repeatedly. */
-  visit(row: Row, found: (object: V) => void): void;
-  add(entry: Entry, object: V): void;
+  /** Calls `found` with each filter that has an entry which describes the row; maybe repeatedly. */
+  visit(row: Row, found: (id: number) => void): void;
+  add(entry: Entry, id: number): void;
   /** Takes back what was added; does nothing if it was not. */
-  remove(entry: Entry, object: V): void;
-  /** How many objects are found together with one that has this entry, where that is known. */
+  remove(entry: Entry, id: number): void;
+  /** How many filters are found together with one that has this entry, where that is known. */
   crowd(entry: Entry): number;
 }
 
 /** An index in which a row has one key. */
-export interface KeyIndex<V extends object> extends RowIndex<V> {
-  find(row: Row): Few<V> | undefined;
-  add(entry: Keyed, object: V): void;
-  remove(entry: Keyed, object: V): void;
+export interface KeyIndex extends RowIndex {
+  find(row: Row): Few | undefined;
+  add(entry: Keyed, id: number): void;
+  remove(entry: Keyed, id: number): void;
   crowd(entry: Keyed): number;
 }
 

@@ -8,10 +8,10 @@ import type { KeyIndex } from "./row_index.ts";
 
 const encoder = new TextEncoder();
 
-/** Objects by a column's text, looked up by its bytes where they lie in the row. */
-export class TextIndex<V extends object> implements KeyIndex<V> {
+/** Filters by a column's text, looked up by its bytes where they lie in the row. */
+export class TextIndex implements KeyIndex {
   readonly #column: number;
-  readonly #table = new ByteTable<Few<V>>();
+  readonly #table = new ByteTable();
   /** No key is longer, nor was any. */
   #lengthMax = -1;
 
@@ -25,14 +25,14 @@ export class TextIndex<V extends object> implements KeyIndex<V> {
   }
 
   /** Those whose key is the row's text. */
-  find(row: Row): Few<V> | undefined {
+  find(row: Row): Few | undefined {
     const length = row.lengths[this.#column];
     if (length < 0 || length > this.#lengthMax) return undefined;
     const { bytes } = row, start = row.starts[this.#column];
     return this.#table.get(hashOf(bytes, start, length), bytes, start, length);
   }
 
-  visit(row: Row, found: (object: V) => void): void {
+  visit(row: Row, found: (id: number) => void): void {
     forEach(this.find(row), found);
   }
 
@@ -40,26 +40,26 @@ export class TextIndex<V extends object> implements KeyIndex<V> {
     return keys.reduce<number>((sum, key) => sum + countOf(this.#get(encode(key))), 0);
   }
 
-  add({ keys }: Keyed, object: V): void {
+  add({ keys }: Keyed, id: number): void {
     for (const key of keys) {
       const bytes = encode(key);
-      this.#set(bytes, withItem(this.#get(bytes), object));
+      this.#set(bytes, withItem(this.#get(bytes), id));
       this.#lengthMax = Math.max(this.#lengthMax, bytes.length);
     }
   }
 
-  remove({ keys }: Keyed, object: V): void {
+  remove({ keys }: Keyed, id: number): void {
     for (const key of keys) {
-      const bytes = encode(key), few = this.#get(bytes);
-      if (few) this.#set(bytes, withoutItem(few, object));
+      const bytes = encode(key);
+      this.#set(bytes, withoutItem(this.#get(bytes), id));
     }
   }
 
-  #get(bytes: Uint8Array): Few<V> | undefined {
+  #get(bytes: Uint8Array): Few | undefined {
     return this.#table.get(hashOf(bytes, 0, bytes.length), bytes, 0, bytes.length);
   }
 
-  #set(bytes: Uint8Array, few: Few<V> | undefined): void {
+  #set(bytes: Uint8Array, few: Few | undefined): void {
     this.#table.set(hashOf(bytes, 0, bytes.length), bytes, few);
   }
 }

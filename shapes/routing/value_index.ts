@@ -4,11 +4,11 @@ import type { Keyed } from "./entry.ts";
 import { countOf, type Few, forEach, withItem, withoutItem } from "./few.ts";
 import { type KeyIndex, readerOf } from "./row_index.ts";
 
-/** Objects by a column's value, for types whose equal values have several texts (1.0 and 1.00). */
-export class ValueIndex<V extends object> implements KeyIndex<V> {
+/** Filters by a column's value, for types whose equal values have several texts (1.0 and 1.00). */
+export class ValueIndex implements KeyIndex {
   readonly #read: (row: Row) => Value | null;
   readonly #type: PgType;
-  readonly #entries = new Map<Value, Few<V>>();
+  readonly #entries = new Map<Value, Few>();
 
   /** `column` is a place in the rows. */
   constructor(column: number, type: PgType) {
@@ -21,12 +21,12 @@ export class ValueIndex<V extends object> implements KeyIndex<V> {
   }
 
   /** Those whose key is that of the row's value. */
-  find(row: Row): Few<V> | undefined {
+  find(row: Row): Few | undefined {
     const value = this.#read(row);
     return value === null ? undefined : this.#entries.get(this.#type.key(value));
   }
 
-  visit(row: Row, found: (object: V) => void): void {
+  visit(row: Row, found: (id: number) => void): void {
     forEach(this.find(row), found);
   }
 
@@ -34,14 +34,14 @@ export class ValueIndex<V extends object> implements KeyIndex<V> {
     return keys.reduce<number>((sum, key) => sum + countOf(this.#entries.get(key)), 0);
   }
 
-  add({ keys }: Keyed, object: V): void {
-    for (const key of keys) this.#entries.set(key, withItem(this.#entries.get(key), object));
+  add({ keys }: Keyed, id: number): void {
+    for (const key of keys) this.#entries.set(key, withItem(this.#entries.get(key), id));
   }
 
-  remove({ keys }: Keyed, object: V): void {
+  remove({ keys }: Keyed, id: number): void {
     for (const key of keys) {
-      const few = this.#entries.get(key), left = few && withoutItem(few, object);
-      if (left) this.#entries.set(key, left);
+      const left = withoutItem(this.#entries.get(key), id);
+      if (left !== undefined) this.#entries.set(key, left);
       else this.#entries.delete(key);
     }
   }

@@ -52,3 +52,39 @@ function readBare(body: string, at: number): { text: string | null; end: number 
   if (text === "") return undefined;
   return { text: isNull ? null : text, end: at };
 }
+
+/** Whether the text may be an array of several dimensions, or one that says where it begins. */
+export function isNestedLiteral(text: string): boolean {
+  return /^[ \t\n\v\f\r]*(\[|\{[ \t\n\v\f\r]*\{)/.test(text);
+}
+
+/** Writes an array as `array_out` prints it. */
+export function formatArrayLiteral(elements: readonly (string | null)[]): string {
+  return `{${elements.map((text) => text === null ? "NULL" : formatElement(text)).join(",")}}`;
+}
+
+function formatElement(text: string): string {
+  const isBare = text !== "" && !/["\\{}, \t\n\v\f\r]/.test(text) && text.toLowerCase() !== "null";
+  return isBare ? text : `"${text.replace(/["\\]/g, "\\$&")}"`;
+}
+
+/** The elements of an array of any number of dimensions, in a row, as `array_out` prints it. */
+export function elementsOf(text: string): (string | null)[] {
+  const elements: (string | null)[] = [];
+  let at = text[0] === "[" ? text.indexOf("=") + 1 : 0;
+  while (at < text.length) {
+    const character = text[at];
+    if (character === "{" || character === "}" || character === ",") at++;
+    else if (character === '"') {
+      const { text: element, end } = readQuoted(text, at + 1) ?? { text: "", end: text.length };
+      elements.push(element);
+      at = end;
+    } else {
+      const start = at;
+      while (at < text.length && text[at] !== "," && text[at] !== "}") at++;
+      const element = text.slice(start, at);
+      elements.push(element === "NULL" ? null : element);
+    }
+  }
+  return elements;
+}

@@ -1,6 +1,6 @@
 /**
- * Conversions between types: the part of `pg_cast` that is done here. To add one, add an entry.
- * `assignment` casts of Postgres are `explicit` here: an expression cannot tell the difference.
+ * Conversions between types that are done here; all others are Postgres'. Which of them it makes
+ * without being asked is in coercion.ts. To add one, add an entry.
  */
 
 import { BOOL } from "./types/boolean.ts";
@@ -15,9 +15,10 @@ import { UUID } from "./types/uuid.ts";
 export interface Cast {
   readonly from: PgType;
   readonly to: PgType;
-  readonly isImplicit: boolean;
   /** True if nothing changes but the type's name: indexes and byte comparisons still apply. */
   readonly isRelabel: boolean;
+  /** True if there are values for which Postgres raises an error. */
+  readonly canFail: boolean;
   /** Undefined where Postgres raises an error. */
   apply(value: Value): Value | undefined;
 }
@@ -25,15 +26,15 @@ export interface Cast {
 function cast<A extends Value, B extends Value>(
   from: PgType<A>,
   to: PgType<B>,
-  isImplicit: boolean,
   apply: (value: A) => B | undefined,
+  canFail = false,
 ): Cast {
   const entry: { apply(value: A): B | undefined } = { apply };
-  return { from, to, isImplicit, isRelabel: false, ...entry };
+  return { from, to, isRelabel: false, canFail, ...entry };
 }
 
 function relabel(from: PgType<string>, to: PgType<string>): Cast {
-  return { from, to, isImplicit: true, isRelabel: true, apply: (value) => value };
+  return { from, to, isRelabel: true, canFail: false, apply: (value) => value };
 }
 
 function fromNumeric(text: string): number | undefined {
@@ -44,39 +45,39 @@ const INTEGERS = [INT2, INT4, INT8];
 
 const CASTS: readonly Cast[] = [
   ...[INT2, INT4].flatMap((from, i) =>
-    INTEGERS.slice(i + 1).map((to) => cast(from, to, true, (value) => value))
+    INTEGERS.slice(i + 1).map((to) => cast(from, to, (value) => value))
   ),
   ...INTEGERS.flatMap((from) => [
-    cast(from, NUMERIC, true, String),
-    cast(from, FLOAT4, true, (value) => FLOAT4.parse(value.toString())),
-    cast(from, FLOAT8, true, Number),
-    cast(from, TEXT, false, String),
-    cast(from, VARCHAR, false, String),
+    cast(from, NUMERIC, String),
+    cast(from, FLOAT4, (value) => FLOAT4.parse(value.toString())),
+    cast(from, FLOAT8, Number),
+    cast(from, TEXT, String),
+    cast(from, VARCHAR, String),
   ]),
   ...INTEGERS.slice(0, 2).flatMap((to, i) =>
-    INTEGERS.slice(i + 1).map((from) => cast(from, to, false, (value) => to.parse(String(value))))
+    INTEGERS.slice(i + 1).map((from) => cast(from, to, (value) => to.parse(String(value)), true))
   ),
-  cast(NUMERIC, FLOAT4, true, (value) => FLOAT4.parse(value)),
-  cast(NUMERIC, FLOAT8, true, fromNumeric),
-  cast(NUMERIC, TEXT, false, (value) => value),
-  cast(FLOAT4, FLOAT8, true, (value) => value),
-  cast(BOOL, INT4, false, Number),
-  cast(INT4, BOOL, false, (value) => value !== 0),
-  cast(BOOL, TEXT, false, String),
+  cast(NUMERIC, FLOAT4, (value) => FLOAT4.parse(value), true),
+  cast(NUMERIC, FLOAT8, fromNumeric, true),
+  cast(NUMERIC, TEXT, (value) => value),
+  cast(FLOAT4, FLOAT8, (value) => value),
+  cast(BOOL, INT4, Number),
+  cast(INT4, BOOL, (value) => value !== 0),
+  cast(BOOL, TEXT, String),
   relabel(VARCHAR, TEXT),
   relabel(TEXT, VARCHAR),
   ...[TEXT, VARCHAR].flatMap((type) => [
-    cast(type, BPCHAR, true, (value) => value),
-    cast(BPCHAR, type, true, trimPadding),
-    cast(type, NAME, true, truncateName),
-    cast(NAME, type, true, (value) => value),
+    cast(type, BPCHAR, (value) => value),
+    cast(BPCHAR, type, trimPadding),
+    cast(type, NAME, truncateName),
+    cast(NAME, type, (value) => value),
   ]),
-  cast(BPCHAR, NAME, true, (value) => truncateName(trimPadding(value))),
-  cast(DATE, TIMESTAMP, true, atMidnight),
-  cast(DATE, TIMESTAMPTZ, true, atMidnight),
-  cast(TIMESTAMP, TIMESTAMPTZ, true, (value) => value),
-  cast(UUID, TEXT, false, (value) => value),
-  ...[DATE, TIMESTAMP, TIMESTAMPTZ].map((from) => cast(from, TEXT, false, from.format)),
+  cast(BPCHAR, NAME, (value) => truncateName(trimPadding(value))),
+  cast(DATE, TIMESTAMP, atMidnight, true),
+  cast(DATE, TIMESTAMPTZ, atMidnight, true),
+  cast(TIMESTAMP, TIMESTAMPTZ, (value) => value),
+  cast(UUID, TEXT, (value) => value),
+  ...[DATE, TIMESTAMP, TIMESTAMPTZ].map((from) => cast(from, TEXT, from.format)),
 ];
 
 function atMidnight(days: number) {
@@ -87,11 +88,6 @@ function atMidnight(days: number) {
 const BY_NAMES = new Map(CASTS.map((entry) => [`${entry.from.name}>${entry.to.name}`, entry]));
 
 export function findCast(from: PgType, to: PgType): Cast | undefined {
-  if (from.category === "E" && to === TEXT) return cast(from, TEXT, false, String);
+  if (from.category === "E" && to === TEXT) return cast(from, TEXT, String);
   return BY_NAMES.get(`${from.name}>${to.name}`);
-}
-
-/** Whether Postgres converts without being asked. */
-export function isImplicitlyCastable(from: PgType, to: PgType): boolean {
-  return from.name === to.name || (findCast(from, to)?.isImplicit ?? false);
 }

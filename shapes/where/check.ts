@@ -4,31 +4,41 @@
  */
 
 import type { Table } from "../table.ts";
+import { checkArrayOf } from "./check_array.ts";
+import { checkTypeCast } from "./check_cast.ts";
+import { checkCall } from "./check_call.ts";
+import { checkCase, checkChoice } from "./check_case.ts";
 import { checkOperation } from "./check_operation.ts";
+import { checkIndirection } from "./check_part.ts";
+import type { CollationFacts } from "./collation.ts";
 import { conjunction, type Expr } from "./expr.ts";
-import { checkConstant, checkParameter, checkTypeCast } from "./literal.ts";
+import { external, unlessFallible } from "./external.ts";
+import { checkConstant, checkParameter } from "./literal.ts";
 import { coerce, type Operand, type Parameter, readUnknown } from "./operand.ts";
+import { formatOperand, formatSql } from "./sql.ts";
 import { openNode, positionInText, type RawBody, type RawNode, stringsOf } from "./syntax.ts";
 import { BOOL } from "./types/boolean.ts";
 import { typeOfColumn } from "./types/catalog.ts";
-import { TEXT } from "./types/text.ts";
+import { quoteName, TEXT } from "./types/text.ts";
+import type { PgType } from "./types/type.ts";
 import { WhereError } from "./where_error.ts";
 
 /** What the checks of one filter share. */
-export interface Checker {
+export interface Checker extends CollationFacts {
   readonly table: Table;
-  readonly isTextOrderBytewise: boolean;
   /** By number. */
   readonly parameters: ReadonlyMap<number, Parameter>;
   /** Throws `WhereError`. */
   check(node: RawNode): Operand;
+  /** Like `check`, of `ARRAY[…]` that is to be of a type. */
+  checkArray(node: RawNode, type: PgType): Expr;
 }
 
 /** Levels of nesting: enough for anything written by hand, and far from the end of the stack. */
 const DEPTH_MAX = 250;
 
 /** Checks a whole filter. Throws `WhereError`. */
-export function checkFilter(context: Omit<Checker, "check">, node: RawNode): Expr {
+export function checkFilter(context: Omit<Checker, "check" | "checkArray">, node: RawNode): Expr {
   let depth = 0;
   const checker: Checker = {
     ...context,
@@ -38,6 +48,7 @@ export function checkFilter(context: Omit<Checker, "check">, node: RawNode): Exp
       depth--;
       return operand;
     },
+    checkArray: (node, type) => checkArrayOf(checker, openNode(node).body, type),
   };
   const operand = checker.check(node);
   const isBoolean = operand.kind === "unknown" ? operand.parameter : operand.type === BOOL;
@@ -56,6 +67,17 @@ function checkNode(checker: Checker, node: RawNode): Operand {
       return checkColumn(checker.table, body, location);
     case "TypeCast":
       return checkTypeCast(checker, body, location);
+    case "CollateClause":
+      return checkCollate(checker, body, location);
+    case "A_ArrayExpr":
+      return checkArrayOf(checker, body);
+    case "A_Indirection":
+      return checkIndirection(checker, body);
+    case "CaseExpr":
+      return checkCase(checker, body, location);
+    case "CoalesceExpr":
+    case "MinMaxExpr":
+      return checkChoice(checker, name, body, location);
     case "A_Expr":
       return checkOperation(checker, body, location);
     case "BoolExpr":
@@ -65,7 +87,7 @@ function checkNode(checker: Checker, node: RawNode): Operand {
     case "BooleanTest":
       return checkTruthTest(checker, body, location);
     case "FuncCall":
-      throw refuseFunction(body, location);
+      return checkCall(checker, body, location);
     case "SubLink":
       throw refuseSubquery(body, location);
     default:
@@ -113,7 +135,11 @@ function describe(expr: Expr): string {
 function checkNullTest(checker: Checker, { arg, nulltesttype }: RawBody): Expr {
   const operand = checker.check(arg ?? {});
   const typed = operand.kind === "unknown" ? readUnknown(operand, TEXT) : operand;
-  return { kind: "isNull", type: BOOL, isNot: nulltesttype === "IS_NOT_NULL", operand: typed };
+  const isNot = nulltesttype === "IS_NOT_NULL";
+  const test: Expr = { kind: "isNull", type: BOOL, isNot, operand: typed };
+  // A composite is NULL if all its fields are.
+  if (typed.type.category === "C") return external(BOOL, formatSql(test), [test]);
+  return unlessFallible(test, [typed]);
 }
 
 const TRUTHS: Readonly<Record<string, boolean | null>> = {
@@ -130,28 +156,25 @@ function checkTruthTest(checker: Checker, { arg, booltesttype = "" }: RawBody, l
     const test = `IS ${not ? "NOT " : ""}${truth}`;
     throw new WhereError(`argument of ${test} must be bool, not ${typed.type.name}`, location);
   }
-  return {
+  const test: Expr = {
     kind: "isTruth",
     type: BOOL,
     truth: TRUTHS[truth],
     isNot: !!not,
     operand: typed,
-  } as const;
+  };
+  return unlessFallible(test, [typed]);
 }
 
-function refuseFunction(body: RawBody, location: number): WhereError {
-  const isAggregate = body.agg_star || body.agg_distinct || body.agg_filter || body.over ||
-    body.agg_order || body.agg_within_group;
-  if (isAggregate) {
-    return new WhereError("aggregation is not supported in this context", location);
+/** `text COLLATE "name"`: whether there is such a collation is for Postgres to say. */
+function checkCollate(checker: Checker, { arg, collname }: RawBody, location: number): Expr {
+  const operand = checker.check(arg ?? {});
+  const typed = operand.kind === "unknown" ? readUnknown(operand, TEXT) : operand;
+  if (!typed.type.isCollatable) {
+    throw new WhereError(`collations are not supported by type ${typed.type.name}`, location);
   }
-  if (body.func_variadic) {
-    const message = "explicit VARIADIC function calls are not currently supported";
-    return new WhereError(message, location);
-  }
-  const name = stringsOf(body.funcname).join(".").replace(/^pg_catalog\./, "");
-  const message = `unknown or unsupported function ${name}/${body.args?.length ?? 0}`;
-  return new WhereError(message, location);
+  const name = stringsOf(collname).map(quoteName).join(".");
+  return external(typed.type, `${formatOperand(typed)} COLLATE ${name}`, [typed]);
 }
 
 /** The select list is looked at first; its position counts from the wrapped text's beginning. */

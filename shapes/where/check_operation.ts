@@ -1,21 +1,23 @@
 /** Operators, and the syntax that Postgres turns into operators: IN, BETWEEN, LIKE, DISTINCT. */
 
+import type { Table } from "../table.ts";
+import { isDoneHere, operate } from "./build.ts";
 import type { Checker } from "./check.ts";
-import { checkIn, checkQuantified } from "./check_list.ts";
-import { combineCollations, satisfies } from "./collation.ts";
+import { checkQuantified } from "./check_array.ts";
+import { checkIn, checkRows, isRow } from "./check_list.ts";
 import { conjunction, type Expr, operandsOf } from "./expr.ts";
-import { compilePattern } from "./like.ts";
+import { external, unlessFallible } from "./external.ts";
 import { coerce, type Operand, typeOf } from "./operand.ts";
-import { isKnownOperator } from "./operators/catalog.ts";
-import type { Operator } from "./operators/operator.ts";
-import { resolveOperator } from "./operators/resolve.ts";
-import { openNode, type RawBody, type RawNode, stringsOf } from "./syntax.ts";
+import { nativeOperator } from "./operators/catalog.ts";
+import { isKnownOperator, type Resolved, resolveOperator } from "./operators/resolve.ts";
+import { formatOperand, formatSql } from "./sql.ts";
+import { type RawBody, type RawNode, stringsOf } from "./syntax.ts";
 import { BOOL } from "./types/boolean.ts";
 import type { PgType } from "./types/type.ts";
 import { WhereError } from "./where_error.ts";
 
 export function checkOperation(checker: Checker, body: RawBody, location: number): Operand {
-  const name = operatorName(body);
+  const name = operatorName(checker, body);
   switch (body.kind) {
     case "AEXPR_OP":
     case "AEXPR_LIKE":
@@ -25,6 +27,8 @@ export function checkOperation(checker: Checker, body: RawBody, location: number
     case "AEXPR_DISTINCT":
     case "AEXPR_NOT_DISTINCT":
       return checkDistinct(checker, body, location);
+    case "AEXPR_NULLIF":
+      return checkNullIf(checker, body, location);
     case "AEXPR_IN":
       return checkIn(checker, body, name, location);
     case "AEXPR_OP_ANY":
@@ -43,21 +47,29 @@ export function checkOperation(checker: Checker, body: RawBody, location: number
 }
 
 /** Operators of other schemas than `pg_catalog` keep their schema, and so are unknown. */
-function operatorName(body: RawBody): string {
+function operatorName({ table }: Checker, body: RawBody): string {
   const path = stringsOf(body.name);
-  return (path.length > 1 && path[0] === "pg_catalog" ? path.slice(1) : path).join(".");
+  return (path.length > 1 && isKnownSchema(table, path[0]) ? path.slice(1) : path).join(".");
+}
+
+/** `pg_catalog`, or where the table's type `citext` is, which brings operators and functions. */
+export function isKnownSchema(table: Table, schema: string): boolean {
+  return schema === "pg_catalog" ||
+    table.columns.some(({ typeName, typeSchema }) =>
+      typeName === "citext" && typeSchema === schema
+    );
 }
 
 function checkPlain(checker: Checker, body: RawBody, name: string, location: number): Expr {
-  if (!body.rexpr) throw new WhereError(`${body.kind} is not supported in this context`, location);
-  if (!body.lexpr) {
-    checker.check(body.rexpr);
-    throw new WhereError(`unknown unary operator "${name}"`, location);
+  const { lexpr, rexpr } = body;
+  if (!rexpr) throw new WhereError(`${body.kind} is not supported in this context`, location);
+  if (!lexpr) {
+    const operand = checker.check(rexpr),
+      resolved = chooseOperator(name, [typeOf(operand)], location);
+    return operate(checker, resolved, [coerce(operand, resolved.types[0])], location);
   }
-  if ([body.lexpr, body.rexpr].some((node) => openNode(node).name === "RowExpr")) {
-    throw noOverload(location);
-  }
-  const left = checker.check(body.lexpr), right = checker.check(body.rexpr);
+  if (isRow(lexpr) || isRow(rexpr)) return checkRows(checker, lexpr, rexpr, name, location);
+  const left = checker.check(lexpr), right = checker.check(rexpr);
   return binary(checker, name, left, right, location);
 }
 
@@ -73,75 +85,45 @@ export function binary(
   right: Operand,
   location: number,
 ): Expr {
-  const operator = chooseOperator(name, typeOf(left), typeOf(right), location);
-  const operands = [coerce(left, operator.left), coerce(right, operator.right)] as const;
-  return operation(checker, operator, operands, location);
+  const resolved = chooseOperator(name, [typeOf(left), typeOf(right)], location);
+  const operands = [left, right].map((operand, i) => coerce(operand, resolved.types[i]));
+  return operate(checker, resolved, operands, location);
 }
 
 export function chooseOperator(
   name: string,
-  left: PgType | undefined,
-  right: PgType | undefined,
+  types: readonly (PgType | undefined)[],
   location: number,
-): Operator {
-  if (!isKnownOperator(name)) throw new WhereError(`unknown binary operator "${name}"`, location);
-  const operator = resolveOperator(name, left, right);
-  if (!operator) throw noOverload(location);
-  return operator;
-}
-
-function operation(
-  checker: Checker,
-  operator: Operator,
-  [left, right]: readonly [Expr, Expr],
-  location: number,
-): Expr {
-  checkCollation(checker, operator, [left, right], location);
-  const isPattern = operator.name.includes("~~");
-  if (isPattern && right.kind === "constant" && typeof right.value === "string") {
-    refuseOpenEscape(right.value, location);
+): Resolved {
+  if (!isKnownOperator(name, types.length)) {
+    const kind = types.length === 1 ? "unary" : "binary";
+    throw new WhereError(`unknown ${kind} operator "${name}"`, location);
   }
-  return { kind: "operation", type: operator.result, operator, left, right };
-}
-
-export function refuseOpenEscape(pattern: string, location: number): void {
-  if (compilePattern(pattern)) return;
-  throw new WhereError("LIKE pattern must not end with escape character", location);
-}
-
-/** Throws `WhereError` if the operands' collation gives the operator a meaning it has not here. */
-export function checkCollation(
-  checker: Checker,
-  operator: Operator,
-  operands: readonly Expr[],
-  location: number,
-): void {
-  const collation = operands.map(collationOf).reduce<string | null | undefined>(
-    (a, b) => a === undefined || b === undefined ? undefined : combineCollations(a, b),
-    null,
-  );
-  if (satisfies(collation, operator.collation, checker)) return;
-  const shown = collation === undefined
-    ? "conflicting collations"
-    : collation === null
-    ? "the database's collation"
-    : `collation "${collation}"`;
-  throw new WhereError(`operator ${operator.name} is not supported with ${shown}`, location);
-}
-
-function collationOf(expr: Expr): string | null | undefined {
-  if (expr.kind === "column") return expr.collation;
-  // The result of a cast to a type with collations keeps the one it has, else the default.
-  return expr.kind === "cast" && expr.cast.from.isCollatable ? collationOf(expr.operand) : null;
+  const resolved = resolveOperator(name, types);
+  if (!resolved) throw noOverload(location);
+  return resolved;
 }
 
 function checkDistinct(checker: Checker, body: RawBody, location: number): Expr {
-  const left = checker.check(body.lexpr ?? {}), right = checker.check(body.rexpr ?? {});
-  const operator = chooseOperator("=", typeOf(left), typeOf(right), location);
-  const operands = [coerce(left, operator.left), coerce(right, operator.right)] as const;
-  checkCollation(checker, operator, operands, location);
+  const operands = [body.lexpr ?? {}, body.rexpr ?? {}].map((node) => checker.check(node));
+  const { types: [leftType, rightType] } = chooseOperator("=", operands.map(typeOf), location);
+  const left = coerce(operands[0], leftType), right = coerce(operands[1], rightType);
   const isNot = body.kind === "AEXPR_NOT_DISTINCT";
-  return { kind: "distinct", type: BOOL, operator, isNot, left: operands[0], right: operands[1] };
+  const operator = nativeOperator("=", leftType, rightType);
+  if (operator && isDoneHere(checker, operator, left, right, location)) {
+    const expr = { kind: "distinct", type: BOOL, operator, isNot, left, right } as const;
+    return unlessFallible(expr, [left, right]);
+  }
+  const words = `IS ${isNot ? "NOT " : ""}DISTINCT FROM`;
+  const sql = `${formatOperand(left)} ${words} ${formatOperand(right)}`;
+  return external(BOOL, sql, [left, right]);
+}
+
+function checkNullIf(checker: Checker, body: RawBody, location: number): Expr {
+  const operands = [body.lexpr ?? {}, body.rexpr ?? {}].map((node) => checker.check(node));
+  const { types } = chooseOperator("=", operands.map(typeOf), location);
+  const typed = operands.map((operand, i) => coerce(operand, types[i]));
+  return external(types[0], `NULLIF(${typed.map(formatSql).join(", ")})`, typed);
 }
 
 /** Spelled out as comparisons, like in `transformAExprBetween()`. */

@@ -11,7 +11,7 @@ const PREDEFINED = /^(unicode|default|.+-x-icu|[a-z]{2,3}(_[A-Z]{2})?(\.\w[\w-]*
 /** In these languages the capital of `i` is not `I`. */
 const DOTTED = /^(tr|az|crh|tt|lt)([_.@-]|$)/;
 /** Collations whose case mapping is that of the C library for UTF-8. */
-const SIMPLE_CASE = /^(C\.utf-?8|pg_c_utf8|default|[a-z]{2,3}(_[A-Z]{2})?(\.utf-?8)?)$/i;
+const SIMPLE_CASE = /^(C\.utf-?8|pg_c_utf8|[a-z]{2,3}(_[A-Z]{2})?(\.utf-?8)?)$/i;
 
 /**
  * The collation that two operands have together: the default one gives way (manual, "Collation
@@ -22,21 +22,44 @@ export function combineCollations(a: string | null, b: string | null): string | 
   return b === null ? a : undefined;
 }
 
+/** What is known of the database's default collation. */
+export interface CollationFacts {
+  readonly isTextOrderBytewise: boolean;
+  /** Its name (`pg_database.datctype`), if it is one of the C library's. */
+  readonly defaultCollation?: string;
+}
+
 /** Whether an operator with this need can be evaluated here. */
 export function satisfies(
   collation: string | null | undefined,
   need: CollationNeed,
-  options: { isTextOrderBytewise: boolean },
+  options: CollationFacts,
 ): boolean {
   if (need === "none") return true;
   if (collation === undefined) return false;
-  const name = collation ?? "default";
+  const name = collation ?? options.defaultCollation ?? "default";
   switch (need) {
     case "equality":
-      return BYTEWISE.test(name) || PREDEFINED.test(name);
+      return collation === null || BYTEWISE.test(name) || PREDEFINED.test(name);
     case "order":
       return collation === null ? options.isTextOrderBytewise : BYTEWISE.test(name);
     case "case":
       return SIMPLE_CASE.test(name) && !DOTTED.test(name);
   }
+}
+
+/** No letters whose case depends on the language, and no `_`, because in some a capital is two small ones. */
+const PLAIN_LETTERS = /^[^_ikIK\u0080-\u{10ffff}]*$/u;
+/** Older than any version of Unicode in use. */
+const OLD_LETTERS = /^[\u0000-\u024f]*$/;
+
+/** Whether a text compares alike with what any known implementation of `lower()` makes of another. */
+export function isCaseSafe(
+  text: string,
+  collation: string | null | undefined,
+  options: CollationFacts,
+): boolean {
+  if (collation === undefined || !satisfies(collation, "equality", options)) return false;
+  return PLAIN_LETTERS.test(text) ||
+    OLD_LETTERS.test(text) && satisfies(collation, "case", options);
 }

@@ -4,8 +4,9 @@
  * not selected here, and the snapshot query fails there.
  */
 
+import { elementsOf } from "./array_literal.ts";
 import { columnOperation } from "./evaluate_column.ts";
-import type { Expr, Quantified } from "./expr.ts";
+import type { Choice, Expr, Member, Operation, Quantified } from "./expr.ts";
 import type { Operator } from "./operators/operator.ts";
 import { type PgType, textOf, type Value } from "./types/type.ts";
 import type { Row } from "../row.ts";
@@ -16,15 +17,20 @@ type Scalar = (row: Row) => Value | null;
 
 /**
  * The filter as a function. `indexOf` gives a column's place in the rows; throws `RangeError` if it
- * has none (-1), and `TypeError` if the filter can only be evaluated by Postgres. The function throws
- * `RangeError` for texts that no type prints, which means that the session's settings are wrong.
+ * has none (-1). `external` gives the predicate of a condition that Postgres evaluates; without it
+ * such a filter is a `TypeError`. The function throws `RangeError` for texts that no type prints,
+ * which means that the session's settings are wrong.
  */
 export function compileWhere(
   expr: Expr,
   indexOf: (column: string) => number,
-  _external?: (sql: string) => Predicate,
+  external: (sql: string) => Predicate = refuseExternal,
 ): Predicate {
-  return new Compiler(indexOf).truth(expr);
+  return new Compiler(indexOf, external).truth(expr);
+}
+
+function refuseExternal(sql: string): never {
+  throw new TypeError(`Condition "${sql}" is evaluated by Postgres only`);
 }
 
 /** Place of a column in the rows. Throws `RangeError` if it has none. */
@@ -36,8 +42,10 @@ export function placeOf(column: string, indexOf: (column: string) => number): nu
 
 class Compiler {
   readonly #indexOf: (column: string) => number;
+  readonly #external: (sql: string) => Predicate;
 
-  constructor(indexOf: (column: string) => number) {
+  constructor(indexOf: (column: string) => number, external: (sql: string) => Predicate) {
+    this.#external = external;
     this.#indexOf = (column) => placeOf(column, indexOf);
   }
 
@@ -60,14 +68,24 @@ class Compiler {
       }
       case "isNull":
         return this.#isNull(expr.operand, expr.isNot);
-      case "operation":
-        return columnOperation(expr, this.#indexOf) ?? this.#operation(expr);
+      case "external":
+        return this.#external(expr.sql);
+      case "operation": {
+        const shortcut = columnOperation(expr, this.#indexOf);
+        if (shortcut) return shortcut;
+        const scalar = this.#operation(expr);
+        return (row) => truthOf(scalar(row));
+      }
       case "distinct":
         return this.#distinct(expr.operator, expr.left, expr.right, expr.isNot);
       case "quantified":
         return this.#quantified(expr);
+      case "member":
+        return this.#member(expr);
       case "constant":
       case "column":
+      case "call":
+      case "choice":
       case "cast": {
         const scalar = this.#scalar(expr);
         return (row) => truthOf(scalar(row));
@@ -90,22 +108,44 @@ class Compiler {
           return value === null ? null : cast.apply(value) ?? null;
         };
       }
+      case "operation":
+        return this.#operation(expr);
+      case "call": {
+        const { fn } = expr, operand = this.#scalar(expr.operands[0]);
+        return (row) => {
+          const value = operand(row);
+          return value === null ? null : fn.apply(value) ?? null;
+        };
+      }
+      case "choice":
+        return this.#choice(expr);
       default:
         return this.truth(expr);
     }
   }
 
-  #operation(expr: { operator: Operator; left: Expr; right: Expr }): Predicate {
-    const { operator } = expr;
-    if (operator.runsIn !== "javascript") {
-      throw new TypeError(`Operator "${operator.name}" is evaluated by Postgres only`);
-    }
-    const left = this.#scalar(expr.left), right = this.#scalar(expr.right);
+  #operation({ operator, left, right }: Operation): Scalar {
+    const first = this.#scalar(left), second = this.#scalar(right);
     return (row) => {
-      const a = left(row);
+      const a = first(row);
       if (a === null) return null;
-      const b = right(row);
-      return b === null ? null : truthOf(operator.apply(a, b));
+      const b = second(row);
+      return b === null ? null : operator.apply(a, b) ?? null;
+    };
+  }
+
+  #choice({ name, type, operands }: Choice): Scalar {
+    const scalars = operands.map((operand) => this.#scalar(operand));
+    const sign = name === "GREATEST" ? 1 : -1;
+    return (row) => {
+      let chosen: Value | null = null;
+      for (const scalar of scalars) {
+        const value = scalar(row);
+        if (value === null) continue;
+        if (name === "COALESCE") return value;
+        if (chosen === null || type.compare(value, chosen) * sign > 0) chosen = value;
+      }
+      return chosen;
     };
   }
 
@@ -124,6 +164,21 @@ class Compiler {
       const a = left(row), b = right(row);
       const isSame = a === null || b === null ? a === b : operator.apply(a, b) === true;
       return isSame === isNot;
+    };
+  }
+
+  #member({ operator, isAll, left, array }: Member): Predicate {
+    const scalar = this.#scalar(left), texts = this.#scalar(array), element = operator.right;
+    return (row) => {
+      const text = texts(row);
+      if (typeof text !== "string") return null;
+      const parts = elementsOf(text);
+      if (parts.length === 0) return isAll;
+      const value = scalar(row);
+      if (value === null) return null;
+      const values = parts.filter((part) => part !== null).map((part) => element.decode(part));
+      const rest = values.length < parts.length ? null : isAll;
+      return applyToEach(operator, value, values, isAll, rest);
     };
   }
 

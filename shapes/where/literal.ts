@@ -1,15 +1,12 @@
-/** Constants, parameters and casts. */
+/** Constants and parameters. */
 
-import { findCast } from "./casts.ts";
 import type { Checker } from "./check.ts";
 import { constant } from "./expr.ts";
-import { applyCast, type Operand, readUnknown } from "./operand.ts";
-import { positionInText, type RawBody, type RawTypeName, stringsOf } from "./syntax.ts";
+import { type Operand, readUnknown } from "./operand.ts";
+import type { RawBody } from "./syntax.ts";
 import { BOOL } from "./types/boolean.ts";
-import { enumOfTable, typeByName } from "./types/catalog.ts";
 import { INT4, INT8 } from "./types/integer.ts";
 import { NUMERIC } from "./types/numeric.ts";
-import type { PgType } from "./types/type.ts";
 import { WhereError } from "./where_error.ts";
 
 export function checkConstant(body: RawBody, location: number): Operand {
@@ -46,50 +43,4 @@ export function checkParameter(checker: Checker, body: RawBody, location: number
   if (!parameter) throw new WhereError(`parameter $${number} was not provided`, location);
   const unknown = { kind: "unknown", text: parameter.text, location, parameter } as const;
   return parameter.type ? readUnknown(unknown, parameter.type) : unknown;
-}
-
-export function checkTypeCast(checker: Checker, body: RawBody, location: number): Operand {
-  if (!body.arg || !body.typeName) {
-    throw new WhereError("TypeCast is not supported in this context");
-  }
-  const operand = checker.check(body.arg);
-  const type = typeOfName(checker, body.typeName);
-  if (operand.kind === "unknown") return readUnknown(operand, type);
-  if (operand.type.name === type.name) return operand;
-  if (findCast(operand.type, type)) return applyCast(operand, type);
-  const isText = operand.kind === "constant" && operand.type.category === "S";
-  if (isText && operand.value !== null) {
-    // A conversion through text: what the input function makes of it.
-    const value = type.parse(operand.type.format(operand.value));
-    if (value !== undefined) return constant(type, value);
-    throw new WhereError(`invalid syntax for type ${type.name}: ${operand.value}`, location);
-  }
-  throw new WhereError(
-    `unknown cast from type ${operand.type.name} to type ${type.name}`,
-    location,
-  );
-}
-
-/** The type that a cast names, without length or precision. Throws `WhereError`. */
-function typeOfName(checker: Checker, raw: RawTypeName): PgType {
-  const elementType = elementTypeOfName(checker, raw);
-  if (raw.arrayBounds) throw unsupportedType(raw, `${elementType.name}[]`);
-  return elementType;
-}
-
-/** The type of an array's elements, for `'{…}'::type[]`. */
-export function elementTypeOfName(checker: Checker, raw: RawTypeName): PgType {
-  const names = stringsOf(raw.names), name = names[names.length - 1];
-  const isBuiltIn = names.length === 1 || names[0] === "pg_catalog";
-  const type = (isBuiltIn ? typeByName(name) : undefined) ??
-    enumOfTable(checker.table, names.length > 1 ? names[0] : checker.table.schema, name);
-  if (!type || raw.typmods || raw.setof) throw unsupportedType(raw, names.join("."));
-  return type;
-}
-
-function unsupportedType(raw: RawTypeName, name: string): WhereError {
-  return new WhereError(
-    `unsupported type ${name.replace(/^pg_catalog\./, "")}`,
-    positionInText(raw.location),
-  );
 }

@@ -3,10 +3,14 @@
  * the context decides, as in Postgres ("unknown" literals and parameters).
  */
 
+import { isNestedLiteral } from "./array_literal.ts";
 import { findCast } from "./casts.ts";
-import { constant, type Expr } from "./expr.ts";
+import { constant, type Expr, runsIn } from "./expr.ts";
+
+import { formatOperand, quoteLiteral } from "./sql.ts";
 import type { PgType } from "./types/type.ts";
 import { WhereError } from "./where_error.ts";
+import { external } from "./external.ts";
 
 export type Operand = (Expr | Unknown) & { readonly location?: number };
 
@@ -38,15 +42,21 @@ export function coerce(operand: Operand, type: PgType): Expr {
   return applyCast(operand, type);
 }
 
+/** Converts, where Postgres has a conversion. Throws `WhereError` for a constant that has no result. */
 export function applyCast(expr: Expr, type: PgType): Expr {
   const cast = findCast(expr.type, type);
-  if (!cast) throw new TypeError(`No cast from "${expr.type.name}" to "${type.name}"`);
+  const isHere = cast && runsIn(expr) === "javascript" && !isCaseMapping(expr);
+  if (!isHere) return external(type, `${formatOperand(expr)}::${type.sqlName}`, [expr]);
   if (expr.kind !== "constant") return { kind: "cast", type, cast, operand: expr };
   const value = expr.value === null ? null : cast.apply(expr.value);
   if (value === undefined) {
     throw new WhereError("Failed to apply function to constant arguments");
   }
   return constant(type, value);
+}
+
+function isCaseMapping(expr: Expr): boolean {
+  return expr.kind === "call" && expr.fn.isCaseMapping;
 }
 
 /** Reads an unknown literal as of a type. Throws `WhereError` if Postgres would refuse it. */
@@ -60,8 +70,9 @@ export function readUnknown({ text, location, parameter }: Unknown, type: PgType
   }
   if (text === null) return constant(type, null);
   const value = type.parse(text);
-  if (value === undefined) {
-    throw new WhereError(`invalid syntax for type ${type.name}: ${text}`, location);
+  if (value !== undefined) return constant(type, value);
+  if (type.element && isNestedLiteral(text) && !text.includes("\0")) {
+    return external(type, `${quoteLiteral(text)}::${type.sqlName}`, []);
   }
-  return constant(type, value);
+  throw new WhereError(`invalid syntax for type ${type.name}: ${text}`, location);
 }

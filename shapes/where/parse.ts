@@ -3,7 +3,7 @@
 import { InvalidRequestError } from "../errors.ts";
 import type { Table } from "../table.ts";
 import { checkFilter } from "./check.ts";
-import { columnsOf } from "./expr.ts";
+import { columnsOf, externalsOf } from "./expr.ts";
 import type { Parameter } from "./operand.ts";
 import { formatSql } from "./sql.ts";
 import { loadSyntax, parseSyntax } from "./syntax.ts";
@@ -13,9 +13,11 @@ import { WhereError } from "./where_error.ts";
 export interface WhereOptions {
   /**
    * True if the database's default collation orders text by its bytes (C, POSIX, C.UTF-8). Without
-   * it `<` and its kin are refused for text columns, unless their own collation does so.
+   * it Postgres evaluates `<` and its kin on text, unless the column's own collation does so.
    */
   readonly isTextOrderBytewise?: boolean;
+  /** Its name (`pg_database.datctype`), if it is one of the C library's. */
+  readonly defaultCollation?: string;
 }
 
 /** Loads the SQL parser; `parseWhere` needs it. May be called again at no cost. */
@@ -35,10 +37,11 @@ export function parseWhere(
 ): Where {
   const parameters = numberParameters(params);
   try {
-    const isTextOrderBytewise = options.isTextOrderBytewise ?? false;
     const node = parseSyntax(text.toWellFormed());
-    const expr = checkFilter({ table, isTextOrderBytewise, parameters }, node);
-    return { sql: formatSql(expr), columns: columnsOf(expr), expr };
+    const { isTextOrderBytewise = false, defaultCollation } = options;
+    const expr = checkFilter({ table, isTextOrderBytewise, defaultCollation, parameters }, node);
+    const externals = externalsOf(expr);
+    return { sql: formatSql(expr), columns: columnsOf(expr), externals, expr };
   } catch (error) {
     if (error instanceof WhereError) throw new InvalidRequestError({ where: [error.message] });
     throw error;

@@ -16,29 +16,50 @@ export function formatSql(expr: Expr): string {
     case "cast":
       return isSilent(expr)
         ? formatSql(expr.operand)
-        : `${operand(expr.operand)}::${expr.type.sqlName}`;
+        : `${formatOperand(expr.operand)}::${expr.type.sqlName}`;
     case "operation":
-      return `${operand(expr.left)} ${expr.operator.name} ${operand(expr.right)}`;
+      return `${formatOperand(expr.left)} ${expr.operator.name} ${formatOperand(expr.right)}`;
     case "quantified": {
       const list = formatArray(expr.operator.right, expr.elements);
-      return `${operand(expr.left)} ${expr.operator.name} ${expr.isAll ? "ALL" : "ANY"} (${list})`;
+      return `${formatOperand(expr.left)} ${expr.operator.name} ${quantifier(expr)} (${list})`;
     }
+    case "member":
+      return `${formatOperand(expr.left)} ${expr.operator.name} ${quantifier(expr)} (${
+        formatSql(expr.array)
+      })`;
+    case "call":
+      return formatCall(expr.fn.name, expr.fn.isOperator, expr.operands);
+    case "choice":
+      return `${expr.name}(${expr.operands.map(formatSql).join(", ")})`;
+    case "external":
+      return expr.sql;
     case "distinct":
-      return `${operand(expr.left)} IS ${expr.isNot ? "NOT " : ""}DISTINCT FROM ${
-        operand(expr.right)
+      return `${formatOperand(expr.left)} IS ${expr.isNot ? "NOT " : ""}DISTINCT FROM ${
+        formatOperand(expr.right)
       }`;
     case "and":
     case "or":
-      return expr.operands.map(operand).join(` ${expr.kind.toUpperCase()} `);
+      return expr.operands.map(formatOperand).join(` ${expr.kind.toUpperCase()} `);
     case "not":
-      return `NOT ${operand(expr.operand)}`;
+      return `NOT ${formatOperand(expr.operand)}`;
     case "isNull":
-      return `${operand(expr.operand)} IS ${expr.isNot ? "NOT " : ""}NULL`;
+      return `${formatOperand(expr.operand)} IS ${expr.isNot ? "NOT " : ""}NULL`;
     case "isTruth": {
       const truth = expr.truth === null ? "UNKNOWN" : expr.truth ? "TRUE" : "FALSE";
-      return `${operand(expr.operand)} IS ${expr.isNot ? "NOT " : ""}${truth}`;
+      return `${formatOperand(expr.operand)} IS ${expr.isNot ? "NOT " : ""}${truth}`;
     }
   }
+}
+
+function quantifier({ isAll }: { readonly isAll: boolean }): string {
+  return isAll ? "ALL" : "ANY";
+}
+
+/** Of a function of `pg_catalog`, whose name may be a word of the grammar, or of a prefix operator. */
+export function formatCall(name: string, isOperator: boolean, operands: readonly Expr[]): string {
+  if (isOperator) return `${name} ${operands.map(formatOperand)}`;
+  const shown = /^[a-z_][a-z0-9_]*$/.test(name) ? name : quoteName(name);
+  return `pg_catalog.${shown}(${operands.map(formatSql).join(", ")})`;
 }
 
 /** Postgres makes the conversion by itself, and there is nothing to do. */
@@ -46,18 +67,19 @@ function isSilent(expr: Expr): boolean {
   return expr.kind === "cast" && expr.cast.isRelabel && expr.operand.kind === "column";
 }
 
-function operand(expr: Expr): string {
+/** The expression as part of another. */
+export function formatOperand(expr: Expr): string {
   const isAtom = expr.kind === "constant" || expr.kind === "column";
   return isAtom || isSilent(expr) ? formatSql(expr) : `(${formatSql(expr)})`;
 }
 
-function formatConstant(type: PgType, value: Value | null): string {
+export function formatConstant(type: PgType, value: Value | null): string {
   if (value === null) return `NULL::${type.sqlName}`;
   if (typeof value === "boolean") return value ? "true" : "false";
   return `${quoteLiteral(type.format(value))}::${type.sqlName}`;
 }
 
-function formatArray(type: PgType, elements: readonly (Value | null)[]): string {
+export function formatArray(type: PgType, elements: readonly (Value | null)[]): string {
   if (elements.length === 0) return `'{}'::${type.sqlName}[]`;
   return `ARRAY[${elements.map((value) => formatConstant(type, value)).join(", ")}]`;
 }

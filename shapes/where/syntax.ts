@@ -55,6 +55,14 @@ export interface RawBody {
   readonly val?: RawNode;
   readonly whereClause?: RawNode;
   readonly op?: string;
+  readonly collname?: readonly RawNode[];
+  readonly defresult?: RawNode;
+  readonly expr?: RawNode;
+  readonly result?: RawNode;
+  readonly indirection?: readonly RawNode[];
+  readonly is_slice?: boolean;
+  readonly lidx?: RawNode;
+  readonly uidx?: RawNode;
 }
 
 export interface RawTypeName {

@@ -16,6 +16,8 @@ export interface Where {
   readonly sql: string;
   /** Names of the columns it looks at, each once. */
   readonly columns: readonly string[];
+  /** SQL texts of the conditions in it that Postgres evaluates, each once; mostly none. */
+  readonly externals: readonly string[];
   /** The typed expression, for the router to index. */
   readonly expr: import("./expr.ts").Expr;
 }

@@ -13,7 +13,7 @@ import { rowOfTexts } from "../../shapes/row.ts";
 import { Shape } from "../../shapes/shape.ts";
 import { loadParser } from "../../shapes/where/parse.ts";
 import { parseItems } from "../support/log_replayer.ts";
-import { EMPTY_VISIBILITY } from "../support/scripted_source.ts";
+import { EMPTY_VISIBILITY, SilentLogger } from "../support/scripted_source.ts";
 import { definition } from "../support/shape_fixture.ts";
 import { type Figures, rate, repeated, sized, timed, workload } from "./support/bench.ts";
 import { KvFile } from "./support/kv_file.ts";
@@ -50,6 +50,11 @@ function openIngest(store: ShapeStore, count: number): { ingest: Ingest; shapes:
     ancestors: () => Promise.resolve([]),
     rotate: (_, reason) => unexpected(reason),
     unprepared: unexpected,
+    external: {
+      evaluate: () => Promise.reject(new TypeError("Nothing is asked")),
+      logger: new SilentLogger(),
+      nowMs: Date.now,
+    },
   });
   const resources = {
     store,

@@ -3,6 +3,7 @@ import { openPool, type Sql } from "../../replication/connection.ts";
 import { parseDatabaseUrl } from "../../replication/database_url.ts";
 import { UnavailableError } from "../../shapes/errors.ts";
 import { TableChangedError } from "../../shapes/ports.ts";
+import { until } from "../support/publication_world.ts";
 import { type Taken, takeSnapshot, withSnapshots } from "../support/snapshot_reader.ts";
 
 const BIG = `CREATE TABLE t AS
@@ -27,14 +28,6 @@ async function countBusy(sql: Sql): Promise<number> {
       AND state <> 'idle' AND pid <> pg_backend_pid() AND backend_type = 'client backend'`,
   );
   return count;
-}
-
-async function until(isSo: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 10_000;
-  while (!await isSo()) {
-    assert(performance.now() < deadline, "it never came about");
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
 }
 
 Deno.test("readSnapshot() stops at once when it is aborted, and gives its connection back", async () => {

@@ -12,8 +12,7 @@ export interface TypeCase {
   readonly columnFields?: Readonly<Record<string, string>>;
 }
 
-const EQUALITY = ["=", "<>"];
-const COMPARISONS = [...EQUALITY, "<", "<=", ">", ">="];
+const COMPARISONS = ["=", "<>", "<", "<=", ">", ">="];
 const PATTERNS = ["like", "ilike", "not like", "not ilike"];
 
 const TEXTS = ["", " ", "a", "A", "a ", "ab", "B", "é", "É", "😀", "\uFFFD", "it's", "back\\slash"];
@@ -30,6 +29,46 @@ const MOMENTS = [
   "infinity",
   "-infinity",
 ];
+
+/** Types whose values only Postgres understands. */
+const FOREIGN_CASES: readonly TypeCase[] = [
+  {
+    typeName: "interval",
+    values: ["0", "1 day", "24 hours", "1 month", "30 days", "-1 year", "1.5 seconds"],
+    constants: ["P1D", "1 mon -1 day", "178000000 years"],
+  },
+  {
+    typeName: "inet",
+    values: ["10.0.0.1", "10.0.0.1/8", "::1", "192.168.0.0/16", "0.0.0.0"],
+    constants: ["10.0.0.1/32", "::ffff:10.0.0.1"],
+  },
+  { typeName: "cidr", values: ["10.0.0.0/8", "10.0.0.0/16", "::/0"], constants: ["10"] },
+  {
+    typeName: "jsonb",
+    values: ["null", "1", "1.0", '"a"', "[]", "{}", '{"a": 1}', '{"a": 1, "b": null}', "[1, 2]"],
+    constants: ['{"b":null,"a":1}', "true", " 1.00 "],
+  },
+  {
+    typeName: "int4range",
+    values: ["empty", "[1,5)", "[1,4]", "(,)", "[3,)"],
+    constants: ["(0,5)", "[5,5)"],
+  },
+  { typeName: "numrange", values: ["empty", "[1.0,2)", "[1,2]"], constants: ["[1,2)"] },
+  { typeName: "int4multirange", values: ["{}", "{[1,3),[5,6)}"], constants: ["{[1,2],[5,5]}"] },
+  { typeName: "timetz", values: ["12:00+00", "13:00+01", "00:00-05"], constants: ["12:00Z"] },
+  {
+    typeName: "macaddr",
+    values: ["08:00:2b:01:02:03", "ff:ff:ff:ff:ff:ff"],
+    constants: ["08002b:010203"],
+  },
+  { typeName: "varbit", values: ["", "0", "1", "101"], constants: ["1010", "x1F"] },
+  { typeName: "pg_lsn", values: ["0/0", "1/2", "FFFFFFFF/0"], constants: ["1/02"] },
+  { typeName: "oid", values: ["0", "1", "4294967295"], constants: ["7"] },
+].map((each) => ({
+  ...each,
+  sqlType: each.typeName,
+  operators: COMPARISONS,
+}));
 
 export const TYPE_CASES: readonly TypeCase[] = [
   {
@@ -154,9 +193,18 @@ export const TYPE_CASES: readonly TypeCase[] = [
     typeName: "where_mood",
     values: ["sad", "ok", "it's"],
     constants: [],
-    operators: EQUALITY,
+    operators: COMPARISONS,
     columnFields: { typeKind: "e", typeSchema: "public" },
   },
+  {
+    sqlType: "citext",
+    typeName: "citext",
+    values: ["", "a", "A", "É", "é", "ab"],
+    constants: ["AB", "a%", "Ab"],
+    operators: [...COMPARISONS, ...PATTERNS],
+    columnFields: { typeSchema: "public" },
+  },
+  ...FOREIGN_CASES,
 ];
 
 /** Clauses over columns `a` and `b` of the case's type. */

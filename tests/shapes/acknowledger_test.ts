@@ -1,4 +1,4 @@
-import { deepEqual, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok } from "node:assert/strict";
 import fc from "fast-check";
 import { Acknowledger } from "../../shapes/acknowledger.ts";
 import { check } from "../support/arbitrary.ts";

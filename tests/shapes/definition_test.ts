@@ -1,4 +1,9 @@
-import { deepEqual, equal, notEqual, throws } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  notStrictEqual as notEqual,
+  strictEqual as equal,
+  throws,
+} from "node:assert/strict";
 import {
   canonicalText,
   missingTableError,

@@ -1,4 +1,4 @@
-import { equal, match, notEqual, ok } from "node:assert/strict";
+import { match, notStrictEqual as notEqual, ok, strictEqual as equal } from "node:assert/strict";
 import { createHandleMaker } from "../../shapes/handle.ts";
 
 Deno.test("createHandleMaker() names the definition's hash and the microseconds of the making", () => {

@@ -1,4 +1,4 @@
-import { deepEqual, equal, throws } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal, throws } from "node:assert/strict";
 import fc from "fast-check";
 import { parseColumnList, parseIdentifier, parseTableName } from "../../shapes/identifier.ts";
 import { check, identifierText } from "../support/arbitrary.ts";

@@ -1,4 +1,4 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
 import { loadParser } from "../../shapes/where/parse.ts";
 import { Changes, IngestWorld, summary, transaction } from "../support/ingest_world.ts";
 import { relation, table } from "../support/shape_fixture.ts";

@@ -1,4 +1,9 @@
-import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  ok,
+  rejects,
+  strictEqual as equal,
+} from "node:assert/strict";
 import type { Shape } from "../../shapes/shape.ts";
 import { SNAPSHOT_END } from "../../shapes/offset.ts";
 import { Row, rowOfTexts, UNCHANGED_LENGTH } from "../../shapes/row.ts";

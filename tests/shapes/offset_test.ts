@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
 import fc from "fast-check";
 import {
   compareOffsets,
@@ -60,7 +60,7 @@ Deno.test("formatRequestedOffset() prints canonically, as etags show it", () => 
 const offset: fc.Arbitrary<Offset> = fc.record({
   lsn: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
   op: fc.oneof(fc.nat(), fc.constant(Infinity)),
-});
+}, { noNullPrototype: true });
 
 Deno.test("parseRequestedOffset() reads what formatOffset() prints", () => {
   check(fc.property(offset, (given) => {

@@ -1,4 +1,4 @@
-import { equal } from "node:assert/strict";
+import { strictEqual as equal } from "node:assert/strict";
 import fc from "fast-check";
 import { NULL_LENGTH, Row, rowOfTexts, UNCHANGED_LENGTH } from "../../shapes/row.ts";
 import { cell, check } from "../support/arbitrary.ts";

@@ -1,4 +1,4 @@
-import { deepEqual, equal, match } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, strictEqual as equal } from "node:assert/strict";
 import fc from "fast-check";
 import { formatSchemaHeader } from "../../shapes/schema_header.ts";
 import { check, identifierText } from "../support/arbitrary.ts";

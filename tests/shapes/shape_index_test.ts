@@ -1,4 +1,4 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
 import { PageCache } from "../../shapes/log/page_cache.ts";
 import { TailBudget } from "../../shapes/log/tail.ts";
 import type { DefinitionRequest } from "../../shapes/service.ts";

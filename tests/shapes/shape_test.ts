@@ -1,4 +1,10 @@
-import { deepEqual, equal, ok, rejects, throws } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  ok,
+  rejects,
+  strictEqual as equal,
+  throws,
+} from "node:assert/strict";
 import { ItemEncoder, transactionHeader } from "../../shapes/log/item_encoder.ts";
 import { JsonWriter } from "../../shapes/log/json_writer.ts";
 import { PageCache } from "../../shapes/log/page_cache.ts";

@@ -1,4 +1,4 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
 import { canonicalText, resolveDefinition } from "../../shapes/definition.ts";
 import type { DefinitionRequest } from "../../shapes/service.ts";
 import { formatStoredDefinition, parseStoredDefinition } from "../../shapes/stored_definition.ts";

@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
 import fc from "fast-check";
 import { ItemEncoder } from "../../shapes/log/item_encoder.ts";
 import { JsonWriter } from "../../shapes/log/json_writer.ts";

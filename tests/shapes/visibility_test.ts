@@ -1,4 +1,4 @@
-import { equal } from "node:assert/strict";
+import { strictEqual as equal } from "node:assert/strict";
 import fc from "fast-check";
 import type { Visibility } from "../../shapes/ports.ts";
 import { isInSnapshot } from "../../shapes/visibility.ts";

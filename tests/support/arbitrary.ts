@@ -63,7 +63,7 @@ export function copyText(rows: readonly (readonly (string | null)[])[]): Uint8Ar
     "\\": "\\\\",
   };
   const field = (text: string | null) =>
-    text === null ? "\\N" : [...text].map((letter) => escapes[letter] ?? letter).join("");
+    text === null ? "\\N" : text.replace(/[\b\f\n\r\t\v\\]/g, (letter) => escapes[letter]);
   const lines = rows.map((texts) => `${texts.map(field).join("\t")}\n`);
   return new TextEncoder().encode(lines.join(""));
 }

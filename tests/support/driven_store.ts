@@ -27,6 +27,7 @@ interface State {
   identity: StoredIdentity | undefined;
   appliedLsn: bigint;
   readonly shapes: Map<string, Kept>;
+  readonly partitions: Map<number, readonly number[]>;
 }
 
 type Write = { readonly bytes: number; readonly apply: (state: State) => void };
@@ -56,7 +57,8 @@ export class DrivenStore implements ShapeStore {
 
   constructor(options: DrivenStoreOptions = {}, from?: State) {
     this.#options = options;
-    this.#durable = from ?? { identity: undefined, appliedLsn: 0n, shapes: new Map() };
+    this.#durable = from ??
+      { identity: undefined, appliedLsn: 0n, shapes: new Map(), partitions: new Map() };
     this.#seen = copy(this.#durable);
     for (const handle of this.#seen.shapes.keys()) this.#used.add(handle);
   }
@@ -94,7 +96,7 @@ export class DrivenStore implements ShapeStore {
   }
 
   load(): Promise<StoredState> {
-    const { identity, appliedLsn, shapes } = this.#seen;
+    const { identity, appliedLsn, shapes, partitions } = this.#seen;
     for (const [handle, { snapshot }] of [...shapes]) {
       if (snapshot === undefined) shapes.delete(handle);
     }
@@ -102,7 +104,12 @@ export class DrivenStore implements ShapeStore {
       keepWhere(kept.log, ({ last }) => last.lsn <= appliedLsn);
       keepWhere(kept.chunkEnds, ({ lsn }) => lsn <= appliedLsn);
     }
-    return Promise.resolve({ identity, appliedLsn, shapes: [...shapes].map(stored) });
+    return Promise.resolve({
+      identity,
+      appliedLsn,
+      shapes: [...shapes].map(stored),
+      partitions: new Map(partitions),
+    });
   }
 
   setIdentity(identity: StoredIdentity): void {
@@ -153,6 +160,13 @@ export class DrivenStore implements ShapeStore {
   setAppliedLsn(lsn: bigint): void {
     this.#write(`setAppliedLsn ${lsn}`, 0, (state) => {
       state.appliedLsn = lsn;
+    });
+  }
+
+  setPartitions(tableOid: number, oids: readonly number[]): void {
+    this.#write(`setPartitions ${tableOid} ${oids}`, 0, ({ partitions }) => {
+      if (oids.length > 0) partitions.set(tableOid, oids);
+      else partitions.delete(tableOid);
     });
   }
 
@@ -220,13 +234,13 @@ function known(shapes: Map<string, Kept>, handle: string): Kept {
     { meta: "", chunks: [[]], snapshot: undefined, log: [], chunkEnds: [] };
 }
 
-function copy({ identity, appliedLsn, shapes }: State): State {
+function copy({ identity, appliedLsn, shapes, partitions }: State): State {
   const copied = new Map<string, Kept>();
   for (const [handle, kept] of shapes) {
     const chunks = kept.chunks.map((pieces) => [...pieces]);
     copied.set(handle, { ...kept, chunks, log: [...kept.log], chunkEnds: [...kept.chunkEnds] });
   }
-  return { identity, appliedLsn, shapes: copied };
+  return { identity, appliedLsn, shapes: copied, partitions: new Map(partitions) };
 }
 
 function stored([handle, { meta, snapshot, log, chunkEnds }]: [string, Kept]): StoredShape {

@@ -7,13 +7,15 @@ import { PageCache } from "../../shapes/log/page_cache.ts";
 import type { StoredShape } from "../../shapes/log/store.ts";
 import { TailBudget } from "../../shapes/log/tail.ts";
 import { type Offset, SNAPSHOT_END } from "../../shapes/offset.ts";
-import type { Visibility } from "../../shapes/ports.ts";
+import type { Source, Visibility } from "../../shapes/ports.ts";
 import { type Row, rowOfTexts } from "../../shapes/row.ts";
 import type { DefinitionRequest } from "../../shapes/service.ts";
 import { Shape, type ShapeResources } from "../../shapes/shape.ts";
 import type { Table } from "../../shapes/table.ts";
+import type { Where } from "../../shapes/where/where.ts";
 import { DrivenStore } from "./driven_store.ts";
 import { type Item, parseItems } from "./log_replayer.ts";
+import { recordingLogger } from "./recording_sink.ts";
 import { EMPTY_VISIBILITY } from "./scripted_source.ts";
 import { relation, request, table } from "./shape_fixture.ts";
 
@@ -25,6 +27,7 @@ export interface IngestWorldOptions {
   readonly store?: DrivenStore;
   readonly appliedLsn?: bigint;
   readonly ancestors?: (relationOid: number) => Promise<readonly number[]>;
+  readonly evaluate?: Source["evaluate"];
 }
 
 export class IngestWorld {
@@ -34,6 +37,9 @@ export class IngestWorld {
   /** Why shapes ended, by handle. */
   readonly ended = new Map<string, string>();
   readonly unprepared: string[] = [];
+  readonly logger = recordingLogger();
+  /** For what depends on it. */
+  nowMs = 0;
   #made = 0;
 
   constructor(options: IngestWorldOptions = {}) {
@@ -45,12 +51,23 @@ export class IngestWorld {
       ancestors: options.ancestors ?? (() => Promise.resolve([])),
       rotate: (shape, reason) => this.#end(shape, reason),
       unprepared: ({ name }) => this.unprepared.push(name),
+      external: {
+        evaluate: options.evaluate ?? (() => Promise.reject(new TypeError("Nothing is asked"))),
+        logger: this.logger,
+        nowMs: () => this.nowMs,
+      },
     });
   }
 
   /** A shape whose snapshot is empty and complete; not yet added. */
-  make(of: Table, changed: Partial<DefinitionRequest> = {}, visibility?: Visibility): Shape {
-    const definition = resolveDefinition(request(changed), of, RULES);
+  make(
+    of: Table,
+    changed: Partial<DefinitionRequest> = {},
+    visibility?: Visibility,
+    where?: Where,
+  ): Shape {
+    const resolved = resolveDefinition(request(changed), of, RULES);
+    const definition = where ? { ...resolved, where } : resolved;
     const handle = `${++this.#made}-1`;
     this.store.createShape(handle, "");
     const shape = new Shape(handle, definition, this.#resources(), 0);
@@ -74,8 +91,13 @@ export class IngestWorld {
   }
 
   /** A shape that the stream concerns from now on. */
-  shape(of: Table, changed: Partial<DefinitionRequest> = {}, visibility = EMPTY_VISIBILITY): Shape {
-    const shape = this.make(of, changed, visibility);
+  shape(
+    of: Table,
+    changed: Partial<DefinitionRequest> = {},
+    visibility = EMPTY_VISIBILITY,
+    where?: Where,
+  ): Shape {
+    const shape = this.make(of, changed, visibility, where);
     this.ingest.add(shape, undefined);
     return shape;
   }

@@ -1,6 +1,15 @@
 /** Postgres as a test scripts it: tables and rows in memory, every answer held back at will. */
 
-import type { SnapshotRequest, SnapshotSink, Source, Visibility } from "../../shapes/ports.ts";
+import type {
+  Evaluation,
+  EvaluationRequest,
+  SnapshotRequest,
+  SnapshotSink,
+  Source,
+  Visibility,
+} from "../../shapes/ports.ts";
+import { IS_UNKNOWN } from "../../shapes/ports.ts";
+import type { Row } from "../../shapes/row.ts";
 import type { Table, TableName } from "../../shapes/table.ts";
 import { copyText } from "./arbitrary.ts";
 
@@ -8,6 +17,8 @@ export type Texts = Readonly<Record<string, string | null>>;
 
 /** Where a snapshot may be held back. */
 export type Stage = "prepare" | "reserve" | "visible" | "rows" | "end";
+/** Where any question may be held back. */
+export type Place = Stage | "describe" | "ancestors" | "evaluate";
 
 /** Sees nothing: no transaction is in it. */
 export const EMPTY_VISIBILITY: Visibility = { xmin: 1n, xmax: 1n, inProgress: [], walPosition: 0n };
@@ -22,7 +33,9 @@ export class ScriptedSource implements Source {
   /** Rows sent with one call of the sink. */
   batchSize = 3;
   /** Thrown at a stage of the next snapshot. */
-  failures: Partial<Record<Stage | "describe" | "ancestors", unknown>> = {};
+  failures: Partial<Record<Place, unknown>> = {};
+  /** What Postgres makes of a condition for a row. */
+  truthOf: (condition: string, row: Row) => number = () => IS_UNKNOWN;
   /** What was asked of it: `describe public.items`, `snapshot items`, … */
   readonly calls: string[] = [];
   /** Ignores the abort signal, as a connection does that hangs. */
@@ -32,18 +45,18 @@ export class ScriptedSource implements Source {
   readonly #stagesReached = new Set<string>();
 
   /** Holds everything back that comes to the stage, until `open`. */
-  close(stage: Stage | "describe" | "ancestors"): void {
+  close(stage: Place): void {
     this.#gates.set(stage, Promise.withResolvers());
     this.#stagesReached.delete(stage);
   }
 
-  open(stage: Stage | "describe" | "ancestors"): void {
+  open(stage: Place): void {
     this.#gates.get(stage)?.resolve();
     this.#gates.delete(stage);
   }
 
   /** Resolves when something has come to the stage. */
-  reached(stage: Stage | "describe" | "ancestors"): Promise<void> {
+  reached(stage: Place): Promise<void> {
     if (this.#stagesReached.has(stage)) return Promise.resolve();
     return new Promise((resolve) => this.#reached.push({ stage, resolve }));
   }
@@ -73,7 +86,9 @@ export class ScriptedSource implements Source {
     const rows = request.hasRows ? this.rows.get(request.table.oid) ?? [] : [];
     for (let i = 0; i < rows.length; i += this.batchSize) {
       const batch = rows.slice(i, i + this.batchSize);
-      await sink.rows(copyText(batch.map((row) => request.columns.map((name) => row[name]))));
+      await sink.rows(
+        copyText(batch.map((row) => request.columns.map((name) => row[name] ?? null))),
+      );
     }
     await this.#at("end", signal);
   }
@@ -84,7 +99,15 @@ export class ScriptedSource implements Source {
     return this.parents.get(relationOid) ?? [];
   }
 
-  async #at(stage: Stage | "describe" | "ancestors", signal?: AbortSignal): Promise<void> {
+  async evaluate(request: EvaluationRequest, signal: AbortSignal): Promise<Evaluation> {
+    const { rows, conditions } = request;
+    this.calls.push(`evaluate ${rows.length} rows`);
+    await this.#at("evaluate", signal);
+    const truths = rows.flatMap((row) => conditions.map((each) => this.truthOf(each, row)));
+    return { truths: new Uint8Array(truths), failures: [] };
+  }
+
+  async #at(stage: Place, signal?: AbortSignal): Promise<void> {
     this.#stagesReached.add(stage);
     for (const { stage: awaited, resolve } of this.#reached) if (awaited === stage) resolve();
     this.#reached = this.#reached.filter((each) => each.stage !== stage);

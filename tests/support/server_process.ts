@@ -55,12 +55,23 @@ export class ServerProcess implements AsyncDisposable {
 
   /** Starts the process without waiting for it. */
   launch(): void {
+    this.#child = this.#command(this.port).spawn();
+    this.#output = new Response(this.#child.stderr).text();
+  }
+
+  /** Runs a second process on the same storage directory to its end. */
+  async runSecond(): Promise<{ code: number; stderr: string }> {
+    const { code, stderr } = await this.#command(freePort()).output();
+    return { code, stderr: new TextDecoder().decode(stderr) };
+  }
+
+  #command(port: number): Deno.Command {
     const { path, args } = serverCommand();
-    this.#child = new Deno.Command(path, {
+    return new Deno.Command(path, {
       args,
       env: {
         DATABASE_URL: this.#options.databaseUrl,
-        ELECTRIC_PORT: `${this.port}`,
+        ELECTRIC_PORT: `${port}`,
         ELECTRIC_STORAGE_DIR: this.storageDir,
         ELECTRIC_INSECURE: "true",
         ELECTRIC_ENABLE_INTEGRATION_TESTING: "true",
@@ -71,8 +82,7 @@ export class ServerProcess implements AsyncDisposable {
       stdin: "null",
       stdout: "null",
       stderr: "piped",
-    }).spawn();
-    this.#output = new Response(this.#child.stderr).text();
+    });
   }
 
   async whenActive(): Promise<void> {
@@ -98,22 +108,22 @@ export class ServerProcess implements AsyncDisposable {
 
   /** SIGKILL: nothing is flushed. */
   async kill(): Promise<void> {
-    this.#signal("SIGKILL");
+    this.signal("SIGKILL");
     await this.#child?.status;
     this.#child = undefined;
   }
 
   /** SIGTERM; the exit code and what was written to stderr. */
   async stop(): Promise<{ code: number; stderr: string }> {
-    this.#signal("SIGTERM");
+    this.signal("SIGTERM");
     const status = await this.#child?.status;
     this.#child = undefined;
     return { code: status?.code ?? -1, stderr: await this.#output ?? "" };
   }
 
-  #signal(signal: Deno.Signal): void {
+  signal(name: Deno.Signal): void {
     try {
-      this.#child?.kill(signal);
+      this.#child?.kill(name);
     } catch {
       // It has ended by itself.
     }

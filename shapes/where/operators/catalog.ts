@@ -1,28 +1,34 @@
-/** All operators, by name. */
+/** The operators that are done here, by their signatures. */
 
 import type { PgType } from "../types/type.ts";
+import { ARITHMETICS } from "./arithmetic.ts";
+import { arrayOperators } from "./array.ts";
 import { COMPARISONS, enumComparisons } from "./comparison.ts";
 import type { Operator } from "./operator.ts";
 import { PATTERNS } from "./pattern.ts";
 
-const BY_NAME: ReadonlyMap<string, readonly Operator[]> = Map.groupBy(
-  [...COMPARISONS, ...PATTERNS],
-  (operator) => operator.name,
+const ALL: readonly Operator[] = [...COMPARISONS, ...PATTERNS, ...ARITHMETICS];
+
+const BY_SIGNATURE = new Map(
+  ALL.map((operator) => [keyOf(operator.name, operator.left, operator.right), operator]),
 );
 
-/** `!=` is another spelling of `<>`, which the parser has replaced already. */
-export function isKnownOperator(name: string): boolean {
-  return BY_NAME.has(name);
+function keyOf(name: string, left: PgType, right: PgType): string {
+  return `${name} ${left.name} ${right.name}`;
 }
 
-/** The overloads of a name; with an enum among the operands, those of that enum. */
-export function overloadsOf(
-  name: string,
-  left: PgType | undefined,
-  right: PgType | undefined,
-): readonly Operator[] {
-  const known = BY_NAME.get(name) ?? [];
-  const enumType = [left, right].find((type) => type?.category === "E");
-  if (!enumType) return known;
-  return [...known, ...enumComparisons(enumType).filter((operator) => operator.name === name)];
+/** `!=` is another spelling of `<>`, which the parser has replaced already. */
+export function nativeOperator(name: string, left: PgType, right: PgType): Operator | undefined {
+  const known = BY_SIGNATURE.get(keyOf(name, left, right));
+  if (known || left.name !== right.name) return known;
+  const special = left.category === "E"
+    ? enumComparisons(left)
+    : left.element
+    ? arrayOperators(left)
+    : [];
+  return special.find((operator) => operator.name === name);
+}
+
+export function nativeOperators(): readonly Operator[] {
+  return ALL;
 }

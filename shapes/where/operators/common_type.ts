@@ -1,6 +1,6 @@
 /** The type that several values get together (`select_common_type()` in parse_coerce.c). */
 
-import { isImplicitlyCastable } from "../casts.ts";
+import { canCoerce } from "../coercion.ts";
 import { TEXT } from "../types/text.ts";
 import type { PgType } from "../types/type.ts";
 
@@ -16,10 +16,9 @@ export function commonType(types: readonly (PgType | undefined)[]): CommonType {
   if (!chosen) return { kind: "type", type: TEXT };
   for (const type of known) {
     if (type.category !== chosen.category) return { kind: "conflict", types: [chosen, type] };
-    const isWider = !chosen.isPreferred && isImplicitlyCastable(chosen, type) &&
-      !isImplicitlyCastable(type, chosen);
+    const isWider = !chosen.isPreferred && canCoerce(chosen, type) && !canCoerce(type, chosen);
     if (isWider) chosen = type;
   }
-  const misfit = known.find((type) => !isImplicitlyCastable(type, chosen));
+  const misfit = known.find((type) => !canCoerce(type, chosen));
   return misfit ? { kind: "conflict", types: [chosen, misfit] } : { kind: "type", type: chosen };
 }

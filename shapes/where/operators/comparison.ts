@@ -42,6 +42,7 @@ function comparisons<A extends Value, B extends Value>(
       result: BOOL,
       collation,
       runsIn: "javascript",
+      canFail: false,
       isTextEquality: isTextEquality && isEquality,
       comparison: name,
       ...entry,

@@ -3,15 +3,17 @@ import type { PgType, Value } from "../types/type.ts";
 /** What an operator asks of the collation of its operands, to mean here what it means in Postgres. */
 export type CollationNeed = "none" | "equality" | "order" | "case";
 
-/** An overload of an operator. To add one, add an entry to its family's file. */
+/** An overload of an operator that is done here. To add one, add an entry to its family's file. */
 export interface Operator {
   readonly name: string;
   readonly left: PgType;
   readonly right: PgType;
   readonly result: PgType;
   readonly collation: CollationNeed;
-  /** Where it is evaluated; `postgres` for what JavaScript cannot do exactly. */
-  readonly runsIn: "javascript" | "postgres";
+  /** What Postgres evaluates has no entry here; see `External`. */
+  readonly runsIn: "javascript";
+  /** True if there are values for which Postgres raises an error. */
+  readonly canFail: boolean;
   /**
    * For `=` and `<>`: whether operands are equal exactly if their output texts are the same bytes.
    * False for all others.

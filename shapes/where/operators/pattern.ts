@@ -34,6 +34,7 @@ function patternOperators(left: PgType): Operator[] {
       result: BOOL,
       collation: isCaseless ? "case" : "equality",
       runsIn: "javascript",
+      canFail: true,
       isTextEquality: false,
       comparison: undefined,
       ...typed,

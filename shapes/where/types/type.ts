@@ -9,20 +9,24 @@
  */
 export type Value = boolean | number | bigint | string;
 
-/** `pg_type.typcategory`: says which conversions Postgres prefers. */
-export type Category = "A" | "B" | "D" | "E" | "N" | "S" | "T" | "U";
-
 export interface PgType<V extends Value = Value> {
   /** `pg_type.typname`; for an enum `enum name`, for an array `name[]`, as messages show it. */
   readonly name: string;
   /** How it is written in SQL. */
   readonly sqlName: string;
-  readonly category: Category;
+  /** `pg_type.typcategory`: says which conversions Postgres prefers. */
+  readonly category: string;
   /** `pg_type.typispreferred`. */
   readonly isPreferred: boolean;
   /** True if equal values always have the same output text, so that bytes can be compared. */
   readonly isTextUnique: boolean;
   readonly isCollatable: boolean;
+  /** True if only Postgres knows what the values mean: here they are texts that nobody looks into. */
+  readonly isForeign: boolean;
+  /** Of an array. */
+  readonly element?: PgType;
+  /** Of a range the type of its bounds, of a multirange the type of its ranges. */
+  readonly subtype?: PgType;
   /** The input function: undefined for what Postgres refuses, or what we do not understand. */
   parse(text: string): V | undefined;
   /** The output function under the session's display settings (WIRE.md 7.1). */
@@ -42,6 +46,7 @@ export const PLAIN = {
   isPreferred: false,
   isTextUnique: true,
   isCollatable: false,
+  isForeign: false,
   key: (value: Value): Value => value,
 } as const;
 

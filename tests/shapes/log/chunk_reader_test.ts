@@ -1,4 +1,9 @@
-import { deepEqual, equal, ok, rejects } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  ok,
+  rejects,
+  strictEqual as equal,
+} from "node:assert/strict";
 import { ChunkReader } from "../../../shapes/log/chunk_reader.ts";
 import { CACHED_PAGE_BYTES_MAX, PageCache } from "../../../shapes/log/page_cache.ts";
 import type { Page } from "../../../shapes/service.ts";

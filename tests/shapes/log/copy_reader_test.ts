@@ -1,4 +1,4 @@
-import { deepEqual, throws } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, throws } from "node:assert/strict";
 import fc from "fast-check";
 import { readCopyRows } from "../../../shapes/log/copy_reader.ts";
 import { cell, check, copyText } from "../../support/arbitrary.ts";

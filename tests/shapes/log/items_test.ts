@@ -1,4 +1,4 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
 import fc from "fast-check";
 import { forEachItem, itemsBeyond } from "../../../shapes/log/items.ts";
 import { check, postgresText } from "../../support/arbitrary.ts";

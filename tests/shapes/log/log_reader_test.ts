@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
 import fc from "fast-check";
 import { LogReader } from "../../../shapes/log/log_reader.ts";
 import { CACHED_PAGE_BYTES_MAX, PageCache } from "../../../shapes/log/page_cache.ts";

@@ -40,7 +40,12 @@ type Test = (what: string, body: (world: World) => Promise<void>) => void;
 
 function testStates(test: Test): void {
   test("is empty at first", ({ state }) => {
-    assert.deepEqual(state, { identity: undefined, appliedLsn: 0n, shapes: [] });
+    assert.deepEqual(state, {
+      identity: undefined,
+      appliedLsn: 0n,
+      shapes: [],
+      partitions: new Map(),
+    });
     return Promise.resolve();
   });
 
@@ -63,6 +68,21 @@ function testStates(test: Test): void {
         chunkEnds: [],
       }]);
     }
+  });
+
+  test("keeps the partitions of tables, as they were given last", async (world) => {
+    const many = Array.from({ length: 3_000 }, (_, i) => 20_000 + i);
+    world.store.setPartitions(1, [4, 5]);
+    world.store.setPartitions(2, many);
+    world.store.setPartitions(3, [9]);
+    world.store.setPartitions(1, [5, 6, 10]);
+    world.store.setPartitions(3, []);
+    let { partitions } = await world.restart();
+    assert.deepEqual(partitions, new Map([[1, [5, 6, 10]], [2, many]]));
+    world.store.setPartitions(2, many.slice(0, 1));
+    world.store.setPartitions(1, []);
+    ({ partitions } = await world.restart());
+    assert.deepEqual(partitions, new Map([[2, [20_000]]]));
   });
 
   test("keeps texts longer than a value", async (world) => {

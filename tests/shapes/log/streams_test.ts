@@ -1,4 +1,4 @@
-import { deepEqual, equal, rejects } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, rejects, strictEqual as equal } from "node:assert/strict";
 import { CACHED_PAGE_BYTES_MAX } from "../../../shapes/log/page_cache.ts";
 import { collecting, concat, piecesOf } from "../../../shapes/log/streams.ts";
 

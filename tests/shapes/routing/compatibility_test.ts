@@ -1,4 +1,4 @@
-import { equal } from "node:assert/strict";
+import { strictEqual as equal } from "node:assert/strict";
 import { resolveDefinition } from "../../../shapes/definition.ts";
 import {
   isRelationCompatible,

@@ -1,4 +1,4 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
 import { RelationRoutes } from "../../../shapes/routing/relation_routes.ts";
 import { rowOfTexts } from "../../../shapes/row.ts";
 import { loadParser } from "../../../shapes/where/parse.ts";
