@@ -33,7 +33,7 @@ export class StreamIntake implements StreamSink {
 
   async begin(session: Session): Promise<void> {
     const { store, catalog, ingest, source, admin } = this.#options;
-    const isTextOrderBytewise = await hasBytewiseText(admin);
+    const collation = await readDefaultCollation(admin);
     const reason = whyStartOver(this.#identity, session);
     if (reason) {
       catalog.endAll(reason);
@@ -45,7 +45,7 @@ export class StreamIntake implements StreamSink {
     source.forgetAll();
     catalog.setRules({
       hasGeneratedColumns: session.serverVersion >= GENERATED_COLUMNS_SINCE,
-      isTextOrderBytewise,
+      ...collation,
     });
     ingest.restart(session.confirmedLsn);
   }
@@ -55,10 +55,19 @@ export class StreamIntake implements StreamSink {
   }
 }
 
-/** Whether the database's default collation compares text by its bytes. */
-async function hasBytewiseText(sql: Sql): Promise<boolean> {
+/** How the database's default collation orders text, and its name if it is one of the C library's. */
+async function readDefaultCollation(
+  sql: Sql,
+): Promise<{ isTextOrderBytewise: boolean; defaultCollation?: string }> {
+  // Postgres 14 has no other providers, and no column that says so.
   const [row] = await sql`
-    select datcollate in ('C', 'POSIX', 'C.UTF-8', 'C.utf8') as bytewise
-      from pg_database where datname = current_database()`;
-  return row.bytewise === true;
+    select datcollate in ('C', 'POSIX', 'C.UTF-8', 'C.utf8') as bytewise, datctype,
+        coalesce(to_jsonb(d) ->> 'datlocprovider', 'c') as provider
+      from pg_database d where datname = current_database()`;
+  const isLibrary = row.provider === "c";
+  return {
+    // The built-in provider's locales order by code points, all of them.
+    isTextOrderBytewise: row.provider === "b" || isLibrary && row.bytewise === true,
+    defaultCollation: isLibrary ? `${row.datctype}` : undefined,
+  };
 }

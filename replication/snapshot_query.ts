@@ -5,9 +5,11 @@ import { TableChangedError } from "../shapes/ports.ts";
 import type { Sql } from "./connection.ts";
 import { copyRows } from "./copy_rows.ts";
 import {
+  conditionError,
   copySql,
   firstRowTimeout,
   parseVisibility,
+  planConditionSql,
   prepareSnapshotSql,
   snapshotError,
   visibilitySql,
@@ -51,7 +53,7 @@ export async function readSnapshot(
     await new SnapshotRun(sql, request, sink, options).run();
   } catch (error) {
     options.signal.throwIfAborted();
-    throw snapshotError(error);
+    throw (request.where === undefined ? undefined : conditionError(error)) ?? snapshotError(error);
   }
 }
 
@@ -100,7 +102,7 @@ class SnapshotRun {
     reject: (error: unknown) => void,
   ): Promise<void> {
     const { signal, onReserved } = this.#options;
-    const { table, hasRows } = this.#request;
+    const { table, hasRows, where } = this.#request;
     const text = copySql(this.#request);
     signal.throwIfAborted();
     const { lockTimeoutMs } = this.#limits;
@@ -113,6 +115,8 @@ class SnapshotRun {
     if (Number(row.oid) !== table.oid) {
       throw new TableChangedError("Another table goes by the name now");
     }
+    if (where !== undefined) await transaction.query(planConditionSql(table, where));
+    signal.throwIfAborted();
     this.#sink.visible(parseVisibility(row.snapshot, row.wal));
     signal.throwIfAborted();
     if (hasRows) await this.#copy(transaction, text, reject);

@@ -1,6 +1,6 @@
 /** The texts of a snapshot: what it asks, how the answers read, what its errors mean. Pure. */
 
-import { UnavailableError } from "../shapes/errors.ts";
+import { InvalidRequestError, UnavailableError } from "../shapes/errors.ts";
 import type { SnapshotRequest, Visibility } from "../shapes/ports.ts";
 import { TableChangedError } from "../shapes/ports.ts";
 import type { Table, TableColumn } from "../shapes/table.ts";
@@ -14,7 +14,8 @@ const RETRY_AFTER_SECONDS = 10;
 /**
  * Settings of the transaction, and then the table's lock. The lock comes before the snapshot: TRUNCATE
  * and the ALTER TABLEs that rewrite a table hide its rows from older snapshots, so a snapshot must
- * not wait for them. Neither SET nor LOCK takes a snapshot.
+ * not wait for them. Neither SET nor LOCK takes a snapshot; any SELECT would, and what commits between
+ * that and the reservation would then be in neither snapshot nor log.
  */
 export function prepareSnapshotSql(
   table: Table,
@@ -54,14 +55,23 @@ export function parseVisibility(snapshot: string, wal: string): Visibility {
 }
 
 /** Throws `TableChangedError` if the table has not all the columns. */
-export function copySql({ table, columns, where }: SnapshotRequest): string {
+export function copySql(request: SnapshotRequest): string {
+  return `COPY (${rowsSql(request)}) TO STDOUT`;
+}
+
+/** Has a condition planned, but not run: its constants are for Postgres to judge (`conditionError`). */
+export function planConditionSql(table: Table, where: string): string {
+  return `SELECT FROM ${source(table)} WHERE (${where}\n) LIMIT 0`;
+}
+
+function rowsSql({ table, columns, where }: SnapshotRequest): string {
   const list = columns.map((name) => {
     const column = table.columns.find((column) => column.name === name);
     if (!column) throw new TableChangedError(`Table has no column "${name}"`);
     return columnSql(column);
   });
   const condition = where === undefined ? "" : ` WHERE (${where}\n)`;
-  return `COPY (SELECT ${list.join(", ")} FROM ${source(table)}${condition}) TO STDOUT`;
+  return `SELECT ${list.join(", ")} FROM ${source(table)}${condition}`;
 }
 
 /** Their cast to text and their output function differ; clients are used to the former (WIRE.md 7.2). */
@@ -100,6 +110,21 @@ const NAMES_ONLY = /^(22012|42...|0A...)$/;
 
 /** undefined_table, undefined_column, undefined_function, undefined_object, invalid_schema_name. */
 const CHANGED_STATES = ["42P01", "42703", "42883", "42704", "3F000"];
+
+/**
+ * What is wrong with a condition if Postgres refuses it, for its constants or for a row's values;
+ * undefined if that is not why a statement with one failed.
+ */
+export function conditionError(error: unknown): InvalidRequestError | undefined {
+  if (!(error instanceof Error) || error.name !== "PostgresError") return undefined;
+  const code = "code" in error ? `${error.code}` : "";
+  const isCollation = code === "42704" && error.message.startsWith("collation ");
+  const isCondition = /^(22|42)/.test(code) && code !== "42501" && !CHANGED_STATES.includes(code);
+  if (!isCondition && !isCollation) return undefined;
+  const syntax = /^invalid input (?:syntax for type|value for) (.+?): "(.*)"$/s.exec(error.message);
+  const message = syntax ? `invalid syntax for type ${syntax[1]}: ${syntax[2]}` : error.message;
+  return new InvalidRequestError({ where: [message] });
+}
 
 export function lockTimeout(cause?: unknown): UnavailableError {
   return unavailable("Snapshot timed out while waiting for a table lock", cause);

@@ -208,7 +208,7 @@ export class Catalog implements ShapeService {
 
   /** Whether the table has a shape that relies on its being prepared. */
   isPrepared(oid: number): boolean {
-    return this.#index.onTable(oid).some((shape) => shape.isStarted);
+    return this.#index.onTable(oid).some((shape) => shape.visibility !== undefined);
   }
 
   /**
@@ -384,7 +384,7 @@ function whyOver(definition: ShapeDefinition, now: Table | undefined): string | 
 /** What those who wait for the first rows are told. */
 function snapshotFailure(shape: Shape, error: unknown): Error {
   if (error instanceof TableChangedError) return new ShapeGoneError(shape.handle);
-  if (error instanceof UnavailableError) return error;
+  if (error instanceof UnavailableError || error instanceof InvalidRequestError) return error;
   const message = error instanceof Error ? error.message : `${error}`;
   return new SnapshotError(message, { cause: error });
 }

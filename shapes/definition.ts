@@ -29,6 +29,8 @@ export interface DefinitionRules {
   readonly hasGeneratedColumns: boolean;
   /** Whether the database compares text by its bytes (C, POSIX, C.UTF-8). */
   readonly isTextOrderBytewise: boolean;
+  /** The database's default collation, if it is one of the C library's (`pg_database.datctype`). */
+  readonly defaultCollation?: string;
 }
 
 /** Throws `InvalidRequestError`. */

@@ -57,15 +57,13 @@ export class Ingest {
   #committedLsn: bigint;
   /** A shape was ended and no position that a crash returns to lies behind that yet. */
   #hasEnded = false;
-  /** Shapes with conditions that only Postgres can evaluate. */
-  readonly #externalShapes = new Set<Shape>();
   /** Counts streams: what an earlier one left waiting must not go on in the next. */
   #stream = 0;
   #sequence = 0;
 
   constructor(options: IngestOptions) {
     this.#options = options;
-    this.#external = new ExternalStage(options.external);
+    this.#external = new ExternalStage(options.external, this.#routes);
     this.#lastSeenLsn = this.#committedLsn = options.appliedLsn;
     this.#acknowledger = new Acknowledger(options.appliedLsn, options.confirm);
     options.store.onDurable((applied) => this.#acknowledger.durable(applied));
@@ -115,7 +113,7 @@ export class Ingest {
   add(shape: Shape, taken: Promise<void> | undefined): void {
     this.#shapes.add(shape);
     const { oid } = shape.definition.table;
-    if (shape.definition.where?.externals.length) this.#externalShapes.add(shape);
+    this.#external.add(shape);
     this.#onTable(shape.definition.table).shapes.add(shape);
     for (const routes of this.#routes.values()) {
       if (this.#concerns(routes.relation.oid, oid)) routes.add(shape);
@@ -150,7 +148,7 @@ export class Ingest {
 
   remove(shape: Shape): void {
     if (!this.#shapes.delete(shape)) return;
-    this.#externalShapes.delete(shape);
+    this.#external.remove(shape);
     const { oid } = shape.definition.table;
     const onTable = this.#byTable.get(oid);
     onTable?.shapes.delete(shape);
@@ -179,7 +177,8 @@ export class Ingest {
     let ready = from;
     for (let i = from; i < events.length; i++) {
       if (i === ready) {
-        const prepared = this.#prepare(events, i);
+        const isTaken = this.#transaction !== undefined;
+        const prepared = this.#external.prepare(events, i, isTaken, this.#committedLsn);
         if (typeof prepared !== "number") return this.#after(prepared, events, i);
         ready = prepared;
       }
@@ -192,16 +191,6 @@ export class Ingest {
     }
     const { store } = this.#options;
     return store.queuedBytes > QUEUED_BYTES_HIGH ? store.flushed() : undefined;
-  }
-
-  /** The index before which events may be taken in, or what must be waited for. */
-  #prepare(events: readonly StreamEvent[], from: number): number | Promise<unknown> {
-    if (this.#externalShapes.size === 0) return events.length;
-    return this.#external.prepare(events, from, {
-      routes: this.#routes,
-      isTaken: this.#transaction !== undefined,
-      committedLsn: this.#committedLsn,
-    });
   }
 
   #boundary(event: Exclude<StreamEvent, { kind: "change" | "relation" }>): void {

@@ -57,10 +57,13 @@ export interface ServedShape {
   /** The last visible offset: `0_inf` while the log is empty. */
   readonly head: Offset;
 
-  /** True from when the snapshot has been taken: `page()` may be called. */
+  /** True from when the snapshot has its first bytes: `page()` may be called. */
   readonly isStarted: boolean;
 
-  /** Resolves once started. Rejects with `UnavailableError`, `SnapshotError` or `ShapeGoneError`. */
+  /**
+   * Resolves once started. Rejects with `UnavailableError`, `SnapshotError` or `ShapeGoneError`, or
+   * with `InvalidRequestError` if Postgres refuses the filter.
+   */
   started(): Promise<void>;
 
   /**

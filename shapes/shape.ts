@@ -33,6 +33,7 @@ export class Shape implements ServedShape {
   #head: Offset = SNAPSHOT_END;
   #visibility: Visibility | undefined;
   #isGone = false;
+  #isStarted = false;
   readonly #started = Promise.withResolvers<void>();
   readonly #listeners = new Set<() => void>();
   readonly #resources: ShapeResources;
@@ -63,7 +64,10 @@ export class Shape implements ServedShape {
     this.#log = new LogReader(handle, resources, this.#tail, stored?.shape.chunkEnds ?? []);
     // Nobody may be waiting when it fails: then the rejection is of no interest.
     this.#started.promise.catch(() => {});
-    if (stored) this.markVisible(stored.visibility);
+    if (stored) {
+      this.markVisible(stored.visibility);
+      this.#start();
+    }
   }
 
   get definition(): ShapeDefinition {
@@ -83,7 +87,7 @@ export class Shape implements ServedShape {
   }
 
   get isStarted(): boolean {
-    return this.#visibility !== undefined;
+    return this.#isStarted;
   }
 
   get lastUsedMs(): number {
@@ -131,21 +135,29 @@ export class Shape implements ServedShape {
     return this.#log.page(from, this.#head);
   }
 
-  /** The snapshot has been taken: from now on the shape can be read. */
+  /** The snapshot has been taken. A row may still make the filter fail, so nobody is told yet. */
   markVisible(visibility: Visibility): void {
     this.#visibility = visibility;
-    this.#started.resolve();
   }
 
   /** Appends rows of the snapshot: items of which the last one may end the chunk. */
   appendSnapshot(bytes: Uint8Array, isChunkEnd: boolean): void {
     this.#snapshot.append(bytes, isChunkEnd);
+    this.#start();
     this.#notify();
+  }
+
+  /** There is something to answer with: from now on the shape can be read. */
+  #start(): void {
+    if (this.#isStarted) return;
+    this.#isStarted = true;
+    this.#started.resolve();
   }
 
   /** The snapshot is whole and durable. */
   completeSnapshot(): void {
     this.#snapshot.complete();
+    this.#start();
     this.#notify();
   }
 

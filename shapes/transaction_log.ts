@@ -27,8 +27,8 @@ export interface Operation {
 const ENTRY_BYTES = 56 * 1024;
 
 /** A transaction's operations are written out when so many are gathered, or so many bytes. */
-const GATHERED_OPERATIONS_MAX = 16_384;
-const GATHERED_BYTES_MAX = 4 * 1024 * 1024;
+const GATHERED_OPERATIONS_MAX = 4_096;
+const GATHERED_BYTES_MAX = 1024 * 1024;
 
 export class TransactionLog {
   readonly commitLsn: bigint;

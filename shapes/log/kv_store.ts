@@ -24,7 +24,7 @@ import { LogWriter } from "./kv_log_writer.ts";
 import { readLog, readSnapshot } from "./kv_read.ts";
 import { KvTrash } from "./kv_trash.ts";
 import { MemoryBudget } from "./recent_values.ts";
-import { ShapeMemory } from "./shape_memory.ts";
+import { type MemoryBudgets, ShapeMemory } from "./shape_memory.ts";
 import { encodeShapeRecord } from "./shape_record.ts";
 import type {
   LogEntry,
@@ -47,7 +47,9 @@ export interface KvStoreOptions
   readonly onFailure?: (error: Error) => void;
 }
 
-const CACHE_BYTES = 64 * 1024 * 1024;
+const CACHE_BYTES = 16 * 1024 * 1024;
+/** What was just written to logs gets this much more: the tails have it too. */
+const WRITTEN_SHARE = 1 / 8;
 const JOURNAL_BYTES = 16 * 1024 * 1024;
 const JOURNAL_VALUES = 4_000;
 
@@ -55,7 +57,7 @@ export class KvStore implements ShapeStore {
   readonly #kv: Kv;
   readonly #queue: CommitQueue;
   readonly #trash: KvTrash;
-  readonly #budget: MemoryBudget;
+  readonly #budgets: MemoryBudgets;
   readonly #shapes = new Map<string, ShapeMemory>();
   readonly #partitions = new Map<number, readonly number[]>();
   readonly #logs: LogWriter;
@@ -64,7 +66,11 @@ export class KvStore implements ShapeStore {
   /** The KV becomes the store's own, which closes it when disposed of. */
   constructor(kv: Kv, options: KvStoreOptions = {}) {
     this.#kv = kv;
-    this.#budget = new MemoryBudget(options.cacheBytes ?? CACHE_BYTES);
+    const cacheBytes = options.cacheBytes ?? CACHE_BYTES;
+    this.#budgets = {
+      written: new MemoryBudget(cacheBytes * WRITTEN_SHARE),
+      read: new MemoryBudget(cacheBytes),
+    };
     this.#queue = new CommitQueue(kv, {
       limits: options.limits,
       retryDelaysMs: options.retryDelaysMs,
@@ -108,7 +114,7 @@ export class KvStore implements ShapeStore {
     if (this.#shapes.has(handle)) throw new TypeError(`Shape "${handle}" exists already`);
     const values = encodeShapeRecord({ meta, snapshot: undefined });
     const state = { head: LOG_START, meta, recordParts: values.length };
-    const shape = new ShapeMemory(handle, this.#budget, state);
+    const shape = new ShapeMemory(handle, this.#budgets, state);
     if (shape.handleBytes.length > HANDLE_BYTES_MAX) {
       throw new RangeError(
         `Handle of ${shape.handleBytes.length} bytes exceeds ${HANDLE_BYTES_MAX}`,
@@ -229,7 +235,7 @@ export class KvStore implements ShapeStore {
   #admit(loaded: LoadedShape): void {
     const { handle, head, recordParts } = loaded;
     const state = { head: head.position, meta: undefined, recordParts };
-    const shape = new ShapeMemory(handle, this.#budget, state);
+    const shape = new ShapeMemory(handle, this.#budgets, state);
     shape.log.openChunkBytes = head.openChunkBytes;
     for (const entry of loaded.tail) shape.log.addToTail(entry);
     shape.log.tailSequence = loaded.tailSequence;
@@ -248,7 +254,7 @@ export class KvStore implements ShapeStore {
     const shape = this.#shapes.get(handle);
     if (shape !== undefined) return shape;
     const gone = { head: LOG_START, meta: undefined, recordParts: 0 };
-    const dropped = new ShapeMemory(handle, this.#budget, gone);
+    const dropped = new ShapeMemory(handle, this.#budgets, gone);
     dropped.isDropped = true;
     return dropped;
   }
@@ -263,7 +269,8 @@ export class KvStore implements ShapeStore {
   }
 
   #committed(durable: number): void {
-    this.#budget.setDurable(durable);
+    this.#budgets.written.setDurable(durable);
+    this.#budgets.read.setDurable(durable);
     const appliedLsn = this.#logs.committed(durable);
     for (const listener of this.#listeners) listener(appliedLsn);
   }

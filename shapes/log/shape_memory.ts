@@ -45,6 +45,14 @@ export class ColdValues<P> {
   }
 }
 
+/** What bounds the values in memory. */
+export interface MemoryBudgets {
+  /** Values of logs as they are written: readers of what is new have the tails of `tail.ts`. */
+  readonly written: MemoryBudget;
+  /** Snapshots, and what was read from KV. */
+  readonly read: MemoryBudget;
+}
+
 /** The end of a log: values in KV, then entries that only the journal holds. */
 export class LogMemory {
   readonly values: RecentValues<LogPosition>;
@@ -60,9 +68,9 @@ export class LogMemory {
   /** The last offset appended. */
   last: Offset = LOG_START;
 
-  constructor(budget: MemoryBudget, head: LogPosition) {
-    this.values = new RecentValues(budget, head, compareLogPositions);
-    this.cold = new ColdValues(budget);
+  constructor({ written, read }: MemoryBudgets, head: LogPosition) {
+    this.values = new RecentValues(written, head, compareLogPositions);
+    this.cold = new ColdValues(read);
     this.last = head;
   }
 
@@ -98,14 +106,14 @@ export class ShapeMemory {
 
   constructor(
     handle: string,
-    budget: MemoryBudget,
+    budgets: MemoryBudgets,
     state: { head: LogPosition; meta: string | undefined; recordParts: number },
   ) {
-    this.#budget = budget;
+    this.#budget = budgets.read;
     this.handle = handle;
     this.handleBytes = new TextEncoder().encode(handle);
-    this.log = new LogMemory(budget, state.head);
-    this.coldChunks = new ColdValues(budget);
+    this.log = new LogMemory(budgets, state.head);
+    this.coldChunks = new ColdValues(budgets.read);
     this.meta = state.meta;
     this.recordParts = state.recordParts;
   }

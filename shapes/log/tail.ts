@@ -6,9 +6,16 @@
 import { compareOffsets, type Offset } from "../offset.ts";
 import type { LogEntry } from "./store.ts";
 
-const TAIL_BYTES_MAX = 24 * 1024 * 1024;
+const TAIL_BYTES_MAX = 8 * 1024 * 1024;
 /** What an entry costs besides its bytes. */
 const ENTRY_OVERHEAD_BYTES = 250;
+
+/** In place of an entry until the list is cut, which must not hold on to its bytes. */
+const LET_GO: LogEntry = {
+  first: { lsn: 0n, op: 0 },
+  last: { lsn: 0n, op: 0 },
+  bytes: new Uint8Array(0),
+};
 
 /** The entries of one shape. */
 export class Tail {
@@ -28,7 +35,8 @@ export class Tail {
 
   /** Lets go of the oldest entry. */
   shift(): void {
-    this.#from = this.#entries[this.#gone++].last;
+    this.#from = this.#entries[this.#gone].last;
+    this.#entries[this.#gone++] = LET_GO;
     if (this.#gone * 2 < this.#entries.length) return;
     this.#entries = this.#entries.slice(this.#gone);
     this.#gone = 0;

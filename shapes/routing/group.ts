@@ -1,6 +1,6 @@
 import type { Predicate } from "../where/where.ts";
 import { Bag } from "./bag.ts";
-import type { Entry } from "./entry.ts";
+import type { Entry } from "./plan/entry.ts";
 
 /** Where a filter is filed and what it asks besides. */
 export interface FiledFilter {

@@ -7,11 +7,11 @@
 import type { Row } from "../row.ts";
 import { compileWhere, placeOf } from "../where/evaluate.ts";
 import type { Predicate, Where } from "../where/where.ts";
-import type { Entry } from "./entry.ts";
+import type { Entry } from "./plan/entry.ts";
 import type { Group } from "./group.ts";
 import { Groups } from "./groups.ts";
-import { Indexes } from "./indexes.ts";
-import { planFiling } from "./plan.ts";
+import { Indexes } from "./indexes/indexes.ts";
+import { planFiling } from "./plan/plan.ts";
 
 /** What it costs to be found by an entry, beside the others that are found with it. */
 const COSTS: Readonly<Record<Entry["kind"], number>> = {

@@ -4,8 +4,8 @@
  */
 
 import type { Signature } from "./catalog/signature.ts";
+import { isSettled } from "./catalog/stability.ts";
 import type { Checker } from "./check.ts";
-import { hasFixedOutput } from "./coercion.ts";
 import { combineCollations, isCaseSafe, satisfies } from "./collation.ts";
 import { type Call, constant, type Expr, runsIn } from "./expr.ts";
 import { external } from "./external.ts";
@@ -151,28 +151,16 @@ function folded(expr: Expr & { kind: "call" | "operation" }): Expr {
   return constant(expr.type, value);
 }
 
-/** What depends on the time zone alone, which is UTC in all our sessions. */
-const BY_ZONE =
-  /^(date_part|date_trunc|extract|date|time|timestamp|timestamptz|make_timestamptz|overlaps)$/;
-const MOMENT = /^(date|time|timestamp|timestamptz|interval)$/;
-/** What depends on how values are printed, which is fixed in our sessions for most types. */
-const BY_OUTPUT = /^(\|\||concat|concat_ws|format|array_to_string|quote_literal|quote_nullable)$/;
-
 /** Throws `WhereError` for what does not give the same result whenever it is called. */
 function refuseChanging(
   { signature, types }: Resolved,
   kind: "operator" | "function",
   location: number,
 ): void {
-  const { name, volatility } = signature;
-  if (volatility === "immutable") return;
-  const isByZone = (kind === "operator" || BY_ZONE.test(name)) &&
-    types.some((type) => MOMENT.test(type.name)) && !(name === "age" && types.length === 1);
-  const isByOutput = BY_OUTPUT.test(name) && types.every(hasFixedOutput);
-  if (volatility === "stable" && (isByZone || isByOutput)) return;
+  if (isSettled(signature, types)) return;
   const shown = types.map((type) => type.name).join(", ");
   throw new WhereError(
-    `${kind} ${name}(${shown}) is not immutable: its result may change while the row does not`,
+    `${kind} ${signature.name}(${shown}) is not immutable: its result may change while the row does not`,
     location,
   );
 }

@@ -91,3 +91,7 @@ export function findCast(from: PgType, to: PgType): Cast | undefined {
   if (from.category === "E" && to === TEXT) return cast(from, TEXT, String);
   return BY_NAMES.get(`${from.name}>${to.name}`);
 }
+
+export function nativeCasts(): readonly Cast[] {
+  return CASTS;
+}

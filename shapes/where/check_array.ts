@@ -1,6 +1,7 @@
 /** `ARRAY[…]`, and operators with ANY and ALL over arrays. */
 
 import { areHere, formatOperation, isDoneHere, refuseOpenEscape } from "./build.ts";
+import { arrayFrom } from "./array_expr.ts";
 import type { Checker } from "./check.ts";
 import { convert } from "./check_cast.ts";
 import { chooseOperator } from "./check_operation.ts";
@@ -13,7 +14,7 @@ import type { Operator } from "./operators/operator.ts";
 import type { Resolved } from "./operators/resolve.ts";
 import { formatSql } from "./sql.ts";
 import { openNode, positionInText, type RawBody } from "./syntax.ts";
-import { arrayOf, formatElements, readElements } from "./types/array.ts";
+import { arrayOf, readElements } from "./types/array.ts";
 import { BOOL } from "./types/boolean.ts";
 import type { PgType, Value } from "./types/type.ts";
 import { WhereError } from "./where_error.ts";
@@ -36,18 +37,6 @@ export function checkArrayOf(checker: Checker, body: RawBody, type?: PgType): Ex
     throw new WhereError(`ARRAY types ${a} and ${b} cannot be matched`, location);
   }
   return arrayFrom(items.map((item) => coerce(item, common.type)), common.type);
-}
-
-/** An array of expressions of a type; arrays among them make another dimension. */
-export function arrayFrom(elements: readonly Expr[], type: PgType): Expr {
-  const array = type.element ? type : arrayOf(type);
-  if (elements.length === 0) return constant(array, "{}");
-  const constants = elements.filter((element) => element.kind === "constant");
-  if (constants.length === elements.length && !type.isForeign && !type.element) {
-    return constant(array, formatElements(type, constants.map(({ value }) => value)));
-  }
-  const sql = `ARRAY[${elements.map(formatSql).join(", ")}]`;
-  return external(array, sql, elements);
 }
 
 export function checkQuantified(

@@ -1,6 +1,7 @@
 /** `IN` over lists of values, and rows of values. */
 
-import { arrayFrom, quantify } from "./check_array.ts";
+import { arrayFrom } from "./array_expr.ts";
+import { quantify } from "./check_array.ts";
 import type { Checker } from "./check.ts";
 import { binary, noOverload, repeatable } from "./check_operation.ts";
 import { columnsOf, conjunction, type Expr } from "./expr.ts";

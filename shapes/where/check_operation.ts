@@ -143,7 +143,10 @@ function checkBetween(checker: Checker, body: RawBody, location: number): Expr {
 }
 
 /** Nodes of an operand that may be written out more than once. */
-const REPEATED_NODES_MAX = 50;
+const REPEATED_NODES_MAX = 250;
+
+/** SQL for Postgres counts as one node for so many characters. */
+const NODE_CHARS = 16;
 
 /**
  * Checks a node that appears several times in the expression. Each time anew, because a parameter
@@ -160,7 +163,7 @@ export function repeatable(checker: Checker, node: RawNode, location: number): (
 
 /** Stops counting beyond `enough`. */
 function countNodes(expr: Expr, enough: number): number {
-  let count = 1;
+  let count = expr.kind === "external" ? Math.ceil(expr.sql.length / NODE_CHARS) : 1;
   for (const operand of operandsOf(expr)) {
     if (count > enough) break;
     count += countNodes(operand, enough - count);

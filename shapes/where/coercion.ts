@@ -56,7 +56,7 @@ function hasFixedText(type: PgType, direction: "i" | "o", also: RegExp): boolean
   return hasImmutable(direction, type) || also.test(type.name);
 }
 
-/** Whether a value's text is the same in every session of ours. */
+/** Whether a value's text is the same in every session of ours; of a pseudo-type, whether it may be. */
 export function hasFixedOutput(type: PgType): boolean {
-  return hasFixedText(type, "o", FIXED_OUTPUT);
+  return isPseudoType(type) || hasFixedText(type, "o", FIXED_OUTPUT);
 }

@@ -51,7 +51,7 @@ export function satisfies(
 /** No letters whose case depends on the language, and no `_`, because in some a capital is two small ones. */
 const PLAIN_LETTERS = /^[^_ikIK\u0080-\u{10ffff}]*$/u;
 /** Older than any version of Unicode in use. */
-const OLD_LETTERS = /^[\u0000-\u024f]*$/;
+const OLD_LETTERS = /^[^\u0250-\u{10ffff}]*$/u;
 
 /** Whether a text compares alike with what any known implementation of `lower()` makes of another. */
 export function isCaseSafe(

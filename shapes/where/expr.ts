@@ -113,6 +113,8 @@ export interface External {
   readonly sql: string;
   /** Each once. */
   readonly columns: readonly string[];
+  /** Of `ARRAY[…]`, which is converted element by element. */
+  readonly elements?: readonly Expr[];
 }
 
 export function constant(type: PgType, value: Value | null): Constant {

@@ -3,6 +3,7 @@
  * the context decides, as in Postgres ("unknown" literals and parameters).
  */
 
+import { arrayFrom } from "./array_expr.ts";
 import { isNestedLiteral } from "./array_literal.ts";
 import { findCast } from "./casts.ts";
 import { constant, type Expr, runsIn } from "./expr.ts";
@@ -44,6 +45,11 @@ export function coerce(operand: Operand, type: PgType): Expr {
 
 /** Converts, where Postgres has a conversion. Throws `WhereError` for a constant that has no result. */
 export function applyCast(expr: Expr, type: PgType): Expr {
+  if (expr.kind === "external" && expr.elements && type.element) {
+    const { element } = type;
+    const elements = expr.elements.map((each) => coerce(each, each.type.element ? type : element));
+    return arrayFrom(elements, element);
+  }
   const cast = findCast(expr.type, type);
   const isHere = cast && runsIn(expr) === "javascript" && !isCaseMapping(expr);
   if (!isHere) return external(type, `${formatOperand(expr)}::${type.sqlName}`, [expr]);

@@ -6,7 +6,7 @@
  */
 
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type TestDatabase, testDatabase } from "../support/postgres.ts";
 import { freePort, serverCommand } from "../support/server_process.ts";
@@ -74,6 +74,7 @@ async function runKit(database: TestDatabase, folder: string, json: string): Pro
       ...["--only", await choosePoints()],
       ...["--rounds", flags.rounds ?? (flags.tiny ? "1" : "3")],
       ...["--scale", flags.scale ?? "small"],
+      ...["--timeout", flags.tiny ? "60" : "240"],
       ...["--json", json],
     ],
     cwd: KIT,
@@ -85,6 +86,10 @@ async function runKit(database: TestDatabase, folder: string, json: string): Pro
     },
     stdin: "null",
   }).spawn();
+  // It stops the server that it has started; then we clear up.
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    Deno.addSignalListener(signal, () => child.kill(signal));
+  }
   return (await child.status).success;
 }
 
@@ -103,8 +108,9 @@ async function main(): Promise<void> {
   await using stack = new AsyncDisposableStack();
   const folder = await Deno.makeTempDir({ prefix: "electric-ts-kit-" });
   stack.defer(() => Deno.remove(folder, { recursive: true }));
-  const json = flags.json ?? join(folder, "samples.json");
+  const json = flags.json === undefined ? join(folder, "samples.json") : resolve(flags.json);
   const isSuccess = await runKit(database, folder, json);
+  assert(await exists(json), "The kit ended before it had any figures");
   const { samples } = JSON.parse(await Deno.readTextFile(json)) as { samples: Sample[] };
   const reference = parseReference(await Deno.readTextFile(join(KIT, "REFERENCE.md")));
   console.log(`\n${formatComparison(summarize(samples), reference)}`);

@@ -1,4 +1,4 @@
-import { equal, ok } from "node:assert/strict";
+import { ok, strictEqual as equal } from "node:assert/strict";
 import { testDatabase } from "../support/postgres.ts";
 import { megabytes, readMemory } from "../support/process_memory.ts";
 import { pause, ServerProcess } from "../support/server_process.ts";

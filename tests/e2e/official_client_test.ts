@@ -1,4 +1,4 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
 import { isControlMessage, type Row, Shape, ShapeStream } from "@electric-sql/client";
 import postgres from "postgres";
 import { startCluster } from "../support/postgres.ts";

@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
 import type postgres from "postgres";
 import { testDatabase } from "../support/postgres.ts";
 import { pause, ServerProcess } from "../support/server_process.ts";

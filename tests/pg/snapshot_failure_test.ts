@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { openPool, type Sql } from "../../replication/connection.ts";
 import { parseDatabaseUrl } from "../../replication/database_url.ts";
-import { UnavailableError } from "../../shapes/errors.ts";
+import { InvalidRequestError, UnavailableError } from "../../shapes/errors.ts";
 import { TableChangedError } from "../../shapes/ports.ts";
 import { until } from "../support/publication_world.ts";
 import { type Taken, takeSnapshot, withSnapshots } from "../support/snapshot_reader.ts";
@@ -243,8 +243,8 @@ Deno.test("readSnapshot() passes on what goes wrong in the rows, without the que
   await withSnapshots(BIG, async ({ take, pool, sql }) => {
     const taken = await take("t", { request: { where: "1 / (id - 90000) < 2" } });
     const { error } = taken;
-    assert(error instanceof Error && !(error instanceof UnavailableError));
-    assert.equal(error.message, "division by zero");
+    assert(error instanceof InvalidRequestError);
+    assert.deepEqual(error.errors, { where: ["division by zero"] });
     assert(!Deno.inspect(Object.entries(error)).includes("SELECT"));
     assert.deepEqual(taken.events, ["reserved", "visible", "rows"]);
     await assertGivenBack(pool, sql);
@@ -295,5 +295,15 @@ Deno.test("readSnapshot() says when there is no database to ask", async () => {
       "Database connection not available",
     );
     await pool.end({ timeout: 0 });
+  });
+});
+
+Deno.test("readSnapshot() refuses a condition that is wrong for every row before it is visible", async () => {
+  await withSnapshots(BIG, async ({ take, pool, sql }) => {
+    const { error, events } = await take("t", { request: { where: "'soon'::interval > '1 day'" } });
+    assert(error instanceof InvalidRequestError);
+    assert.deepEqual(error.errors, { where: ["invalid syntax for type interval: soon"] });
+    assert.deepEqual(events, ["reserved"]);
+    await assertGivenBack(pool, sql);
   });
 });

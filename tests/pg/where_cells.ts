@@ -42,7 +42,7 @@ const FOREIGN_CASES: readonly TypeCase[] = [
     values: ["10.0.0.1", "10.0.0.1/8", "::1", "192.168.0.0/16", "0.0.0.0"],
     constants: ["10.0.0.1/32", "::ffff:10.0.0.1"],
   },
-  { typeName: "cidr", values: ["10.0.0.0/8", "10.0.0.0/16", "::/0"], constants: ["10"] },
+  { typeName: "cidr", values: ["10.0.0.0/8", "10.0.0.0/16", "::/0"], constants: ["10.0.0.0/24"] },
   {
     typeName: "jsonb",
     values: ["null", "1", "1.0", '"a"', "[]", "{}", '{"a": 1}', '{"a": 1, "b": null}', "[1, 2]"],

@@ -1,5 +1,6 @@
-/** Expressions that the filter language is compared with Postgres on: columns, rows and clauses. */
+/** What the expressions of tests/fixtures/where are about: columns and their values. */
 
+import { readProjectFile } from "../support/source_tree.ts";
 import type { TableColumn } from "../../shapes/table.ts";
 
 type ExpressionColumn = Partial<TableColumn> & { name: string; sqlType: string };
@@ -8,7 +9,11 @@ export interface ExpressionGroup {
   readonly name: string;
   readonly columns: readonly ExpressionColumn[];
   readonly rows: readonly (readonly (string | null)[])[];
-  readonly clauses: readonly string[];
+}
+
+/** A group's expressions: the lines of its file. */
+export function expressionsOf({ name }: ExpressionGroup): string[] {
+  return readProjectFile(`tests/fixtures/where/${name}.sql`).trimEnd().split("\n");
 }
 
 /** Types, and a function that tells `e` for an error. */
@@ -22,7 +27,7 @@ export const PREPARATION = `
   BEGIN
     EXECUTE format('SELECT (%s) FROM %I WHERE id = $1', expression, source) INTO answer USING row_id;
     RETURN CASE WHEN answer THEN 't' WHEN NOT answer THEN 'f' END;
-  EXCEPTION WHEN data_exception OR program_limit_exceeded THEN RETURN 'e';
+  EXCEPTION WHEN data_exception OR program_limit_exceeded OR feature_not_supported THEN RETURN 'e';
   END $$`;
 
 function column(name: string, sqlType: string, fields: Partial<TableColumn> = {}) {
@@ -39,13 +44,6 @@ function rowsOf(...values: readonly (readonly (string | null)[])[]): (string | n
     (_, i) => all.map((list, j) => list[(i * (j + 1) + (i >= longest ? j : 0)) % list.length]),
   );
 }
-
-function each(left: readonly string[], operators: readonly string[], right: readonly string[]) {
-  return left.flatMap((a) => operators.flatMap((name) => right.map((b) => `${a} ${name} ${b}`)));
-}
-
-const INTEGERS = ["s", "i", "b"];
-const ARITHMETIC = ["+", "-", "*", "/", "%"];
 
 const numbers: ExpressionGroup = {
   name: "numbers",
@@ -65,86 +63,6 @@ const numbers: ExpressionGroup = {
     ["0", "0.1", "3e38", "1e-45", "NaN", "-Infinity", "16777217"],
     ["0", "1.0", "-0.5", "NaN", "Infinity", "12345678901234567890.12345", "1e-20", "9"],
   ),
-  clauses: [
-    ...each(INTEGERS, ARITHMETIC, INTEGERS).map((text) => `(${text}) > 0`),
-    ...each(INTEGERS, ARITHMETIC, ["3", "0", "-1", "2147483648"]).map((text) => `(${text}) <= 7`),
-    ...each(["f", "g"], ["+", "-", "*", "/"], ["f", "g", "0", "1e300"]).map((text) =>
-      `(${text}) > 1`
-    ),
-    ...each(["f", "g"], ["+", "*", "/"], ["g"]).map((text) => `(${text}) = f`),
-    ...each(["n"], [...ARITHMETIC, "^"], ["n", "2", "0", "i"]).map((text) => `(${text}) > 1`),
-    ...each(["i", "b", "s"], ["&", "|", "#", "<<", ">>"], ["3", "i"])
-      .filter((text) => !/(<<|>>) i|s [&|#] /.test(text)).map((text) => `(${text}) <> 2`),
-    ...[
-      "-i > 0",
-      "-s > 0",
-      "-b < 0",
-      "- f = f",
-      "@ i = 1",
-      "@ f > 1",
-      "~i = -2",
-      "~b < 0",
-      "+i = 1",
-    ],
-    ...["abs(i) = 7", "abs(b) > 0", "abs(f) = 1.5", "abs(n) = 0.5", "round(n) = 0", "round(f) = 2"],
-    ...["round(n, 1) = -0.5", "ceil(f) = 1", "floor(n) = -1", "trunc(n, 2) > 1", "sign(f) = -1"],
-    ...["mod(i, 2) = 1", "mod(n, 3) = 0", "div(n, 2) > 1", "power(f, 2) > 1", "sqrt(f) > 1"],
-    ...["|/ f > 1", "f ^ 2 > 4", "n ^ 0.5 > 1", "width_bucket(f, 0, 10, 5) = 1", "gcd(i, 7) = 7"],
-    ...[
-      "i::int2 = 1",
-      "b::int4 = 1",
-      "f::int4 = 2",
-      "n::int8 = 0",
-      "f::text = '0.1'",
-      "i::text = '1'",
-    ],
-    ...["n::text = '1.0'", "f::numeric > 1", "n::float4 = g", "n::numeric(4,1) = 1.0", "i::bool"],
-    ...["g::float8 = 0.1", "f::float4 = g", "i::oid = 1", "b::text like '9%'", "i::varchar = '7'"],
-    ...[
-      "coalesce(i, s, 0) = 0",
-      "coalesce(s, b) = 1",
-      "coalesce(n, f) = 0",
-      "greatest(i, s, b) > 1",
-    ],
-    ...[
-      "least(f, 1.5) = 1.5",
-      "greatest(f, g) > 1",
-      "least(n, null, 1) = 1",
-      "greatest(null, i) = 1",
-    ],
-    ...[
-      "greatest(n, 1.0) = 1",
-      "nullif(i, 1) is null",
-      "nullif(i, 1.0) = 7",
-      "nullif(f, 'NaN') is null",
-    ],
-    ...[
-      "(1 / i) is null",
-      "(i + 1) is not null",
-      "(i + 1 > 0) is unknown",
-      "(b * 2) is distinct from 2",
-    ],
-    ...[
-      "coalesce(1 / i, 0) = 0",
-      "not (1 / i > 0)",
-      "1 / i > 0 and s = 1",
-      "i + 1 = any('{1,2,8}')",
-    ],
-    ...["i * i in (1, 49)", "i between s - 1 and s + 1", "b + 1 between symmetric 5 and 0"],
-    ...[
-      "case when i > 0 then s else b end = 1",
-      "case i when 1 then 'a' when 0 then 'b' end = 'b'",
-    ],
-    ...["case when i = 0 then false else 1 / i > 0 end", "case when n > 0 then n end > 1"],
-    ...["(i, s) = (1, 1)", "(i, s) <> (1, 1)", "(i, s) < (1, 1)", "(i, b) >= (0, 1)"],
-    ...[
-      "(i, s) in ((1, 1), (0, 0), (null, 1))",
-      "(i, s) not in ((1, 1), (0, 0))",
-      "row(i) = row(s)",
-    ],
-    ...["1 + 1 = i + 1", "2 * 3 - 6 = i", "i = 'NaN'::float8", "n = 'NaN'", "n > 'Infinity'"],
-    ...["to_hex(i) = '1'", "factorial(s) > 5", "scale(n) = 1", "num_nulls(i, b) = 1"].slice(0, 1),
-  ],
 };
 
 const text: ExpressionGroup = {
@@ -152,7 +70,7 @@ const text: ExpressionGroup = {
   columns: [
     column("v", "text"),
     column("w", "varchar"),
-    column("c", "char(5)"),
+    column("c", "char(5)", { typeName: "bpchar", baseTypeName: "bpchar" }),
     column("i", "int4"),
   ],
   rows: rowsOf(
@@ -175,154 +93,6 @@ const text: ExpressionGroup = {
     ["", "a", "ab", "é"],
     ["0", "1", "2", "-1", "5"],
   ),
-  clauses: [
-    ...["lower(v) = 'apple'", "lower(v) = 'kiwi'", "lower(v) like 'a%'", "lower(v) like 'é%'"],
-    ...["lower(v) in ('apple', 'b')", "lower(v) <> 'apple'", "lower(v) = w", "lower(v) is null"],
-    ...["lower(c) = 'ab'", "upper(v) = 'APPLE'", "upper(v) = w", "initcap(v) = 'Apple'"],
-    ...[
-      "lower(v) || 'x' = 'applex'",
-      "coalesce(lower(v), 'a') = 'a'",
-      "lower(v)::varchar = 'apple'",
-    ],
-    ...["v || w = 'appleapple'", "v || '!' = 'apple!'", "v || c = 'a'", "v || i = 'apple1'"],
-    ...["c || 'x' = 'ax'", "v || null = 'a'", "v || 'é' || w like '%éa%'", "i || '' = '1'"],
-    ...[
-      "concat(v, w, i) = 'apple1'",
-      "concat_ws('-', v, w) like '%-%'",
-      "format('%s.%s', v, i) = 'apple.1'",
-    ],
-    ...[
-      "length(v) = 5",
-      "char_length(v) = 2",
-      "length(c) = 1",
-      "octet_length(v) > 5",
-      "bit_length(v) = 8",
-    ],
-    ...["length(v) + length(w) > 5", "length(v) = i", "v like w", "v ilike w", "v like w || '%'"],
-    ...[
-      "v ilike 'a%'",
-      "v ilike 'k%'",
-      "v ilike '%É%'",
-      "v ilike '_PPL_'",
-      "v not ilike '%pp%'",
-      "v ilike 'STRASSE'",
-    ],
-    ...["v like 'a!%b' escape '!'", "v like 'a%' escape ''", "v not like 'x!_%' escape '!'"],
-    ...["v similar to '(a|K)%'", "v similar to 'a!%b' escape '!'", "v not similar to '[a-z]+'"],
-    ...[
-      "v ~ '^a'",
-      "v ~* '^A.*E$'",
-      "v !~ 'p+'",
-      "v !~* 'P{2}'",
-      "v ~ w",
-      "c ~ '^a *$'",
-      "v ~ '('",
-    ],
-    ...[
-      "left(v, 2) = 'ap'",
-      "right(v, i) = 'e'",
-      "substring(v, 2, 2) = 'pp'",
-      "substring(v from 'p+') = 'pp'",
-    ],
-    ...["substring(v from 2 for i) = 'p'", "substring(v similar 'a#\"%#\"e' escape '#') = 'ppl'"],
-    ...[
-      "trim(c) = 'a'",
-      "trim(both 'a' from v) = 'pple'",
-      "ltrim(v, 'a') = 'pple'",
-      "btrim(v) = 'apple'",
-    ],
-    ...[
-      "position('p' in v) = 2",
-      "strpos(v, w) > 0",
-      "replace(v, 'p', '') = 'ale'",
-      "repeat(v, i) = 'apple'",
-    ],
-    ...["overlay(v placing 'X' from 2 for 1) = 'aXple'", "translate(v, 'ap', 'xy') = 'xyyle'"],
-    ...[
-      "starts_with(v, 'a')",
-      "v ^@ w",
-      "split_part(v, '.', 1) = 'a'",
-      "reverse(v) = 'elppa'",
-      "ascii(v) = 97",
-    ],
-    ...[
-      "md5(v) = md5(w)",
-      "lpad(v, 6, '-') = '-apple'",
-      "chr(97) = w",
-      "regexp_replace(v, 'p', 'P', 'g') = 'aPPle'",
-    ],
-    ...["string_to_array(v, ',') = '{a.b,c}'", "v = any(string_to_array('apple,Kiwi', ','))"],
-    ...["array_length(regexp_split_to_array(v, 'p'), 1) > 1", "quote_literal(v) like '''%'"],
-    ...[
-      "v::int = 12",
-      "v::int2 > 5",
-      "v::numeric = 12",
-      "v::float8 > 1",
-      "v::bool",
-      "v::jsonb = '12'",
-    ],
-    ...[
-      "v::varchar(2) = 'ap'",
-      "v::char(2) = 'ap'",
-      "w::text = 'a'",
-      "c::text = 'a'",
-      "v::name = 'apple'",
-    ],
-    ...["v::bytea = 'apple'", "convert_to(v, 'UTF8') is null", "encode(v::bytea, 'hex') = '61'"]
-      .slice(0, 1),
-    ...[
-      "v < 'b'",
-      "v > w",
-      "v between 'A' and 'b'",
-      "greatest(v, w) = 'apple'",
-      "least(v, 'b') = 'a'",
-    ],
-    ...[
-      "v collate \"C\" < 'b'",
-      'v collate "C" = w',
-      "lower(v collate \"C\") = 'é É'",
-      "(v collate \"C\") ilike 'É%'",
-    ],
-    ...[
-      "v = c",
-      "c = w",
-      "c = 'a'",
-      "c like 'a%'",
-      "c = 'a'::char(9)",
-      "c < 'b'",
-      "c in ('a', 'ab  ')",
-      "length(c || 'x') = 2",
-    ],
-    ...[
-      "nullif(v, '') is null",
-      "coalesce(v, w, 'x') = 'x'",
-      "coalesce(c, 'a') = 'a'",
-      "coalesce(v, c) = 'a'",
-    ],
-    ...[
-      "case when v like 'a%' then w else v end = 'apple'",
-      "case v when 'apple' then true else w = 'a' end",
-    ],
-    ...[
-      "v in ('apple', w)",
-      "v in (lower(w), 'Kiwi')",
-      "v not in ('a', null)",
-      "v = any('{apple,NULL}')",
-    ],
-    ...[
-      "v like any('{a%,K%}')",
-      "v like all(array['a%', '%e'])",
-      "v ilike any('{A%,K%}')",
-      "v ~ any('{^a,^K}')",
-    ],
-    ...[
-      "v like 'a' || '%'",
-      "like(v, 'a%')",
-      "notlike(v, 'a%')",
-      "textcat(v, w) = 'aa'",
-      "v is normalized",
-    ],
-  ],
 };
 
 const MOMENTS = [
@@ -359,170 +129,6 @@ const moments: ExpressionGroup = {
     ["0", "1 day", "24 hours", "1 month", "-1 year", "30 days", "1.5 seconds"],
     ["0", "1", "-1", "31", "2147483647"],
   ),
-  clauses: [
-    ...[
-      "d + 1 = '2024-03-01'",
-      "d - 1 < '1970-01-01'",
-      "d + i > d",
-      "d - d = 0",
-      "d - '2024-01-01' > 0",
-      "1 + d > d",
-    ],
-    ...[
-      "d + t = ts",
-      "d + interval '1 month' > '2024-03-15'",
-      "d - iv < ts",
-      "d + time '12:00' > ts",
-      "ts - d > '1 day'",
-    ],
-    ...[
-      "ts + iv > '2024-03-01'",
-      "ts - iv = ts",
-      "ts - ts = '0'",
-      "ts - '2024-01-01' > '1 day'",
-      "ts - interval '12 hours' < ts",
-    ],
-    ...[
-      "tz + iv > tz",
-      "tz - interval '1 hour' = tz",
-      "tz - tz = '0'",
-      "tz - ts > '0'",
-      "tz > ts - iv",
-      "tz + interval '1 day' > d",
-    ],
-    ...[
-      "t + iv > '12:00'",
-      "t - t > '1 hour'",
-      "t + interval '1 hour' = '13:00:00.5'",
-      "t - iv < t",
-      "t > '12:00'::interval::time",
-    ],
-    ...[
-      "iv = '24 hours'",
-      "iv > '29 days'",
-      "iv = '30 days'",
-      "iv + iv = '2 days'",
-      "iv - '1 day' = '0'",
-      "-iv > '0'",
-    ],
-    ...[
-      "iv * 2 = '2 days'",
-      "iv * 0.5 < '1 day'",
-      "iv / 2 = '12 hours'",
-      "iv in ('1 day', '1 month')",
-      "iv is distinct from '24:00'",
-    ],
-    ...[
-      "iv between '0' and '1 day'",
-      "greatest(iv, '1 day') = '1 mon'",
-      "justify_hours(iv) = '1 day'",
-      "justify_days(iv) = '1 mon'",
-    ],
-    ...[
-      "justify_interval(iv) > '1 day'",
-      "iv::text = 'P1D'",
-      "extract(epoch from iv) = 86400",
-      "iv::time = '00:00'",
-      "isfinite(ts)",
-    ],
-    ...[
-      "extract(year from ts) = 2024",
-      "extract(dow from d) = 4",
-      "extract(hour from t) = 12",
-      "date_part('day', ts) = 29",
-    ],
-    ...[
-      "extract(epoch from tz) > 0",
-      "extract(hour from tz) = 1",
-      "date_part('month', tz) = 10",
-      "extract(century from d) < 0",
-    ],
-    ...[
-      "date_trunc('day', ts) = '2024-02-29'",
-      "date_trunc('hour', tz) = tz",
-      "date_trunc('month', d) = '2024-02-01'",
-    ],
-    ...[
-      "date_trunc('day', tz, 'Europe/Berlin') < tz",
-      "date_trunc('minute', iv) = '0'",
-      "date_trunc('week', ts) < ts",
-    ],
-    ...[
-      "tz at time zone 'UTC' = ts",
-      "ts at time zone 'Europe/Berlin' = tz",
-      "tz at time zone 'Europe/Berlin' > '2024-10-27 02:00'",
-    ],
-    ...[
-      "tz at time zone interval '2 hours' > ts",
-      "timezone('America/New_York', tz) < '2024-03-31'",
-      "ts at time zone 'UTC' = tz",
-    ],
-    ...[
-      "tz::date = '2024-10-27'",
-      "tz::timestamp = ts",
-      "ts::date = d",
-      "d::timestamp = ts",
-      "d::timestamptz = tz",
-      "ts::time = t",
-    ],
-    ...[
-      "ts::timestamptz = tz",
-      "tz::time = '01:00'",
-      "ts::text like '2024%'",
-      "tz::text like '%+00'",
-      "d::text = '1970-01-01'",
-      "t::text = '24:00:00'",
-    ],
-    ...[
-      "ts::timestamp(0) = '2024-02-29 12:00:00'",
-      "t::interval = '12:00:00.5'",
-      "t::time(0) = '12:00'",
-      "i::text::int = 1",
-    ],
-    ...[
-      "d = ts",
-      "d < tz",
-      "ts < tz",
-      "d in ('2024-02-29', 'infinity')",
-      "tz in (d, '1970-01-01')",
-      "d between ts and 'infinity'",
-    ],
-    ...[
-      "make_date(2024, 2, 29) = d",
-      "make_interval(days => 1) = iv",
-      "make_timestamp(2024, 2, 29, 12, 0, 0.5) = ts",
-    ]
-      .filter((text) => !text.includes("=>")),
-    ...[
-      "(ts, iv) overlaps (timestamp '2024-01-01', timestamp '2024-12-31')",
-      "(d, d) overlaps (d, d)",
-      "age(ts, '2020-01-01') > '1 year'",
-    ],
-    ...[
-      "coalesce(d, '2024-01-01') = '2024-01-01'",
-      "greatest(ts, '2000-01-01') = ts",
-      "least(tz, '2000-01-01') < '2000-01-01'",
-    ],
-    ...[
-      "nullif(d, 'infinity') is null",
-      "case when d > '2000-01-01' then ts else tz::timestamp end = ts",
-      "ts = 'epoch'::timestamp",
-    ]
-      .filter((text) => !text.includes("epoch")),
-    ...[
-      "t between '00:00' and '12:00'",
-      "t = '24:00'",
-      "t in ('00:00', '12:00:00.5')",
-      "interval '1 day' = iv",
-      "date '2024-02-29' = d",
-    ],
-    ...[
-      "to_timestamp(0) = tz",
-      "extract(isodow from ts) = 4",
-      "extract(julian from d) > 0",
-      "date_bin('15 minutes', ts, '2000-01-01') < ts",
-    ],
-  ],
 };
 
 const arrays: ExpressionGroup = {
@@ -545,134 +151,6 @@ const arrays: ExpressionGroup = {
     ["0", "1", "2", "3"],
     ["", "a", "a b", "NULL", "{a}", "\\", "é"],
   ),
-  clauses: [
-    ...each(["a"], ["@>", "<@", "&&", "=", "<>", "<", ">="], [
-      "'{1}'",
-      "'{1,2}'",
-      "'{}'",
-      "'{NULL}'",
-      "'{2,NULL}'",
-      "'{{1,2},{3,4}}'",
-      "null",
-      "array[2, i]",
-    ]),
-    ...each(["x"], ["@>", "<@", "&&", "=", "<>", "<"], [
-      "'{a}'",
-      "array['a b', '']",
-      "'{}'",
-      "'{\"NULL\",NULL}'",
-      "'{a,b,c}'",
-      "array[v]",
-    ]),
-    ...each(["n"], ["@>", "<@", "&&", "=", "<>"], [
-      "'{1.00}'",
-      "'{1.0,2.0}'",
-      "'{NaN}'",
-      "array[1, 2.00]",
-    ]),
-    ...each(["m"], ["@>", "&&", "=", "<>", "<"], ["'{sad}'", "'{ok,\"it''s\"}'", "'{}'"]),
-    ...each(["f"], ["@>", "&&", "=", "<"], ["'{0}'", "'{NaN}'", "'{-0,1.5}'"]),
-    ...each(["i", "1", "null"], ["=", "<>", "<", ">="], ["any(a)", "all(a)"]),
-    ...each(["v", "'a'"], ["=", "<>", "like", "ilike", "<"], ["any(x)", "all(x)"]),
-    ...[
-      "1.0 = any(n)",
-      "i = any(n)",
-      "i = any(f)",
-      "'sad' = any(m)",
-      "2.00 <> all(n)",
-      "0 = any(f)",
-      "'NaN' = any(f)",
-      "i::int8 = any(a)",
-    ],
-    ...[
-      "not (i = any(a))",
-      "not (1 <> all(a))",
-      "(i = any(a)) is unknown",
-      "a[1] = 1",
-      "a[i] = 2",
-      "a[1][2] = 2",
-      "a[1:1] = '{1}'",
-    ],
-    ...[
-      "a[:2] = '{1,2}'",
-      "a[2:] = '{2}'",
-      "a[:] = a",
-      "x[1] = v",
-      "x[1] like 'a%'",
-      "a[1:2][1:1] = '{{1},{3}}'",
-      "a[null] is null",
-    ],
-    ...[
-      "a || 9 = '{1,9}'",
-      "9 || a = '{9,1}'",
-      "a || a = '{1,1}'",
-      "a || '{3}' @> '{3}'",
-      "x || v = '{a,a}'",
-      "a || null = '{1}'",
-    ],
-    ...[
-      "array_append(a, 4) @> '{4}'",
-      "array_prepend(i, a) = '{1,1}'",
-      "array_cat(a, '{7}') && '{7}'",
-      "array_ndims(a) = 2",
-    ],
-    ...[
-      "array_length(a, 1) = 2",
-      "cardinality(a) = 0",
-      "array_upper(a, 1) = 1",
-      "array_lower(a, 1) = 0",
-      "array_dims(a) = '[1:2]'",
-    ],
-    ...[
-      "array_position(a, 2) = 2",
-      "array_positions(a, 1) = '{2,3}'",
-      "array_remove(a, 1) = '{2}'",
-      "array_replace(a, 1, 9) @> '{9}'",
-    ],
-    ...[
-      "array_to_string(a, ',') = '1,2'",
-      "array_to_string(x, '-', '*') like '%*'",
-      "a::text = '{1,2}'",
-      "a::int8[] = '{1,2}'",
-      "a::text[] = '{1,2}'",
-    ],
-    ...[
-      "n::int4[] = '{1,2}'",
-      "x::varchar[] = '{a}'",
-      "array[i, 2] = a",
-      "array[1, 2] @> array[i]",
-      "array[v, 'a'] && x",
-      "array[a, a] is null",
-    ],
-    ...[
-      "coalesce(a, '{}') = '{}'",
-      "a is distinct from '{1}'",
-      "a is not distinct from null",
-      "a in ('{1}', '{1,2}')",
-      "a not in ('{1}', '{}')",
-    ],
-    ...[
-      "greatest(a, '{1}') = '{1}'",
-      "case when i = 1 then a else '{}' end = '{}'",
-      "nullif(a, '{}') is null",
-      "unaccent(v) = 'a'",
-    ].slice(0, 3),
-    ...[
-      "trim_array(a, 1) = '{1}'",
-      "i = any(a || 3)",
-      "i = any(array[1, i])",
-      "i = any(array[i, null])",
-      "v = any(string_to_array(v, ' '))",
-    ],
-    ...[
-      "a is null",
-      "a is not null",
-      "i = any('{{1},{2}}')",
-      "a @> '{{1},{2}}'",
-      "array[[1,2],[3,4]] = a",
-      "a <@ array[[1,2],[3,4]]",
-    ],
-  ],
 };
 
 const json: ExpressionGroup = {
@@ -696,96 +174,6 @@ const json: ExpressionGroup = {
     ["a", "b", "c", "{a,b}"],
     ["0", "1", "-1"],
   ),
-  clauses: [
-    ...[
-      "j -> 'a' = '1'",
-      "j ->> 'a' = '1'",
-      "j -> 0 = '1'",
-      "j ->> 0 = '1'",
-      "j -> v is null",
-      "j ->> v = '1'",
-      "j -> i = '\"a\"'",
-    ],
-    ...[
-      "j #> '{a,b}' = '[1, 2, null]'",
-      "j #>> '{a,b,0}' = '1'",
-      "j #>> array['a', v] is not null",
-      "j -> 'a' -> 'b' -> 0 = '1'",
-    ],
-    ...[
-      "j @> '{\"a\": 1}'",
-      'j <@ \'{"a": 1, "b": 2}\'',
-      "j ? 'a'",
-      "j ? v",
-      "j ?| array['a', 'c']",
-      "j ?& '{a,c}'",
-      "j @> '[1]'",
-      "'{\"a\": 1}' <@ j",
-    ],
-    ...[
-      "j = '{\"a\":1}'",
-      "j < '[]'",
-      "j <> 'null'",
-      "j in ('1', 'null')",
-      "j is distinct from 'null'",
-      "j || '{\"z\": 1}' ? 'z'",
-      "j - 'a' = '{}'",
-    ],
-    ...[
-      "(j ->> 'a')::int = 1",
-      "(j ->> 'a')::numeric > 1",
-      "(j -> 'a')::text = '1'",
-      "(j ->> 'a')::bool",
-      "j::text = '1'",
-      "(j -> 'n')::numeric > 1",
-      "j::int = 1",
-    ],
-    ...[
-      "jsonb_path_exists(j, '$.a')",
-      "jsonb_path_exists(j, '$.a ? (@ > 0)')",
-      "j @? '$.a.b[*]'",
-      "j @@ '$.a == 1'",
-      "jsonb_path_match(j, '$.a == 1')",
-    ],
-    ...[
-      "jsonb_path_query_first(j, '$.a') = '1'",
-      "jsonb_typeof(j) = 'object'",
-      "jsonb_array_length(j) = 3",
-      "jsonb_extract_path_text(j, 'a', 'b', '0') = '1'",
-    ],
-    ...[
-      "jsonb_set(j, '{a}', '5') @> '{\"a\": 5}'",
-      "jsonb_strip_nulls(j) = '{}'",
-      "j['a'] = '1'",
-      "j['a']['b'][0] = '1'",
-      "j[0] = '1'",
-      "(j ->> 'a') is null",
-    ],
-    ...[
-      "k ->> 'a' = '1'",
-      "k -> 'b' ->> 0 = '1'",
-      "k #>> '{b,0}' = '1'",
-      "json_typeof(k) = 'object'",
-      "k is null",
-      "k::text = '[]'",
-      "k::jsonb = '[]'",
-    ],
-    ...[
-      "coalesce(j ->> 'a', 'none') = 'none'",
-      "case when j ? 'a' then j ->> 'a' else v end = '1'",
-      "j ->> 'a' in ('1', '1.50')",
-      "j ->> 'a' like '1%'",
-    ],
-    ...[
-      "(j ? 'a') is true",
-      "not j ? 'a'",
-      "j ? 'a' and i = 0",
-      "j ? 'a' or v = 'a'",
-      "(j ? 'a') = (i = 0)",
-      "(j -> 'a') is not null",
-      "j ->> 'a' = any('{1,x}')",
-    ],
-  ],
 };
 
 const ranges: ExpressionGroup = {
@@ -808,86 +196,6 @@ const ranges: ExpressionGroup = {
     ["10.0.0.1", "10.1.2.3/8", "::1", "192.168.1.5"],
     ["10.0.0.0/8", "192.168.0.0/16", "::/0"],
   ),
-  clauses: [
-    ...each(["r"], ["@>", "<@", "&&", "<<", ">>", "&<", "&>", "-|-", "=", "<>", "<"], [
-      "'[1,5)'",
-      "'empty'",
-      "r",
-    ]),
-    ...[
-      "r @> 3",
-      "r @> i",
-      "3 <@ r",
-      "i <@ r",
-      "not r @> i",
-      "r @> i::int",
-      "n @> 2.0",
-      "n @> i::numeric",
-      "n = '[1.5,2.5]'",
-      "ts @> '2024-01-20'::timestamp",
-    ],
-    ...[
-      "ts && '[2024-01-31,2024-03-01)'",
-      "lower(r) = 1",
-      "upper(r) = 5",
-      "isempty(r)",
-      "lower_inc(n)",
-      "upper_inf(r)",
-      "r + '[1,5)' = r",
-      "r * '[2,9)' = '[2,5)'",
-    ],
-    ...[
-      "int4range(1, i) @> 2",
-      "int4range(i, 9, '[]') = r",
-      "range_merge(r, '[7,8)') @> 6",
-      "mr @> 2",
-      "mr && r",
-      "mr @> r",
-      "mr = '{[1,2],[5,6]}'",
-      "r <@ mr",
-      "i <@ mr",
-    ],
-    ...[
-      "mr + '{[9,10)}' @> 9",
-      "lower(mr) = 1",
-      "isempty(mr)",
-      "multirange(r) = mr",
-      "coalesce(r, 'empty') = 'empty'",
-      "r in ('empty', '[1,5)')",
-      "r is distinct from 'empty'",
-    ],
-    ...each(["ip"], ["<<", "<<=", ">>", ">>=", "&&", "=", "<", ">="], [
-      "'10.0.0.0/8'",
-      "net",
-      "'::1'",
-    ]),
-    ...[
-      "net >> ip",
-      "host(ip) = '10.0.0.1'",
-      "masklen(ip) = 8",
-      "family(ip) = 6",
-      "network(ip) = net",
-      "ip::text like '10.%'",
-      "net = '10.0.0.0/8'",
-    ],
-    ...[
-      "ip + 1 > ip",
-      "ip - '10.0.0.0' = 1",
-      "~ip > ip",
-      "(ip & '255.0.0.0') = '10.0.0.0'",
-      "set_masklen(ip, 4)::text like '%/4'",
-      "abbrev(net) = '10/8'",
-      "ip in ('10.0.0.1', '::1')",
-    ],
-    ...[
-      "inet_same_family(ip, net)",
-      "broadcast(ip) > ip",
-      "netmask(ip) = '255.0.0.0'",
-      "text(ip) = '10.0.0.1/32'",
-      "ip = any('{10.0.0.1,::1}')",
-      "net::inet = ip",
-    ],
-  ],
 };
 
 const others: ExpressionGroup = {
@@ -916,115 +224,6 @@ const others: ExpressionGroup = {
     ["(1,2)", "(0,0)"],
     ["'cat':1 'dog':2", ""],
   ),
-  clauses: [
-    ...each(["m"], ["=", "<>", "<", "<=", ">", ">="], ["'ok'", "m", "'sad'"]),
-    ...[
-      "m::text = 'ok'",
-      "m in ('sad', 'ok')",
-      "m between 'sad' and 'ok'",
-      "m::text like '%a%'",
-      "m = any('{ok}')",
-      "v::where_mood = m",
-      "greatest(m, 'ok') = 'ok'",
-      "coalesce(m, 'ok') = 'ok'",
-    ],
-    ...each(["ci"], ["=", "<>", "<", ">=", "like", "ilike", "~", "~*", "!~"], [
-      "'a'",
-      "'A'",
-      "'a'::text",
-      "ci",
-    ]),
-    ...[
-      "ci in ('A', 'é')",
-      "ci = v",
-      "ci = v::citext",
-      "ci::text = 'A'",
-      "ci not in ('a', 'b')",
-      "ci is distinct from 'A'",
-      "lower(ci) = 'a'",
-      "length(ci) = 1",
-      "ci || 'x' = 'ax'",
-    ],
-    ...[
-      "replace(ci, 'a', 'x') = 'xb'",
-      "strpos(ci, 'B') = 2",
-      "ci between 'A' and 'b'",
-      "ci = any('{A,B}')",
-      "split_part(ci, 'B', 1) = 'A'",
-      "nullif(ci, 'A') is null",
-      "ci like 'A%'",
-      "coalesce(ci, 'A') = 'a'",
-    ],
-    ...[
-      "p is null",
-      "p is not null",
-      "(p).x::int = 1",
-      "(p).y::text = 'a'",
-      "(p).y::text is null",
-      "(p).x::int > 1 and b",
-    ],
-    ...[
-      "u = 'A0EEBC99-9C0B-4EF8-BB6D-6BB9BD380A11'",
-      "u > '10000000-0000-0000-0000-000000000000'",
-      "u::text like 'a0%'",
-      "v::uuid = u",
-      "u in ('a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11')",
-    ],
-    ...[
-      "length(y) = 2",
-      "y || '\\x00' = '\\xdead00'",
-      "get_byte(y, 0) = 222",
-      "encode(y, 'hex') = 'dead'",
-      "substring(y from 1 for 1) = '\\xde'",
-      "md5(y) = 'x'",
-      "y like '\\x00%'",
-      "sha256(y) > y",
-    ],
-    ...[
-      "bits = '101'",
-      "bits & '100' = '100'",
-      "bits | '001' = '101'",
-      "~bits = '010'",
-      "bits << 1 = '010'",
-      "bits::int = 5",
-      "bits::text = '101'",
-      "length(bits) = 3",
-      "bits::bit(2) = '10'::bit(2)",
-    ],
-    ...[
-      "b = 't'",
-      "b <> false",
-      "b > false",
-      "b::int = 1",
-      "b::text = 'true'",
-      "v::bool = b",
-      "b is distinct from null",
-      "not b = true",
-      "b and m = 'ok'",
-      "coalesce(b, false)",
-      "case when b then m = 'ok' end",
-    ],
-    ...[
-      "(b or null) is unknown",
-      "(m > 'ok') = b",
-      "(m > 'ok') is not true",
-      "b = (v = 'a')",
-      "b in (true, null)",
-      "b = any('{t}')",
-      "boolin('t') = b",
-      "nullif(b, true) is null",
-      "greatest(b, false)",
-    ].filter((text) => !text.startsWith("boolin")),
-    ...[
-      "q <-> point '(0,0)' > 1",
-      "q[0] = 1",
-      "box '((0,0),(2,2))' @> q",
-      "q ~= point '(1,2)'",
-      "tsv @@ 'cat'::tsquery",
-      "tsv @@ 'cat & !dog'::tsquery",
-      "length(tsv) = 2",
-    ].filter((text) => !text.startsWith("q[")),
-  ],
 };
 
 export const EXPRESSION_GROUPS: readonly ExpressionGroup[] = [

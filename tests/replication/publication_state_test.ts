@@ -17,6 +17,7 @@ const TABLE: Table = {
   kind: "ordinary",
   columns: [],
   partitions: [],
+  attached: [],
 };
 const LEAF: LeafState = { oid: 7, schema: "s", name: "t", isOwned: true, isFull: true };
 const PREPARED: TableState = {

@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import {
+  conditionError,
   copySql,
   parseVisibility,
+  planConditionSql,
   prepareSnapshotSql,
   snapshotError,
   visibilitySql,
@@ -37,6 +39,7 @@ const TABLE: Table = {
   oid: 7,
   kind: "ordinary",
   partitions: [],
+  attached: [],
   columns: [
     column("id", "int4"),
     column("on", "bool"),
@@ -163,4 +166,35 @@ Deno.test("isConnectionError() tells errors of the connection from those of stat
   }
   const others = [serverError("57014"), serverError("ECONN"), new Error("x"), new TypeError(), 5];
   for (const error of others) assert.equal(isConnectionError(error), false);
+});
+
+Deno.test("prepareSnapshotSql() holds nothing that takes a snapshot", () => {
+  const text = prepareSnapshotSql(TABLE, { isLocked: true, lockTimeoutMs: 50 });
+  assert.match(text, /MODE$/);
+  assert(!/SELECT/.test(text));
+});
+
+Deno.test("planConditionSql() embeds a condition that may end in a comment", () => {
+  assert.match(
+    planConditionSql(TABLE, '"id" = 1'),
+    /^SELECT FROM ONLY .+ WHERE \("id" = 1\n\) LIMIT 0$/,
+  );
+});
+
+Deno.test("conditionError() tells a condition that Postgres refuses from other trouble", () => {
+  const messages = {
+    'invalid input syntax for type interval: "soon"': "invalid syntax for type interval: soon",
+    'invalid input value for enum mood: "x: "y""': 'invalid syntax for type enum mood: x: "y"',
+    "division by zero": "division by zero",
+  };
+  for (const [message, expected] of Object.entries(messages)) {
+    assert.deepEqual(conditionError(serverError("22P02", message))?.errors, { where: [expected] });
+  }
+  assert(conditionError(serverError("42P22", "could not determine which collation to use")));
+  assert(conditionError(serverError("42704", 'collation "nope" does not exist')));
+  assert.equal(conditionError(serverError("42704", 'type "nope" does not exist')), undefined);
+  for (const code of ["42P01", "42501", "55P03", "40001", "57014"]) {
+    assert.equal(conditionError(serverError(code)), undefined, code);
+  }
+  assert.equal(conditionError(new TypeError("no")), undefined);
 });

@@ -1,4 +1,4 @@
-import { equal } from "node:assert/strict";
+import { strictEqual as equal } from "node:assert/strict";
 import { nextCursor } from "../../server/cursor.ts";
 
 const EPOCH_MS = Date.UTC(2024, 9, 9);

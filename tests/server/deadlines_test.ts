@@ -1,4 +1,4 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
 import { Deadlines } from "../../server/deadlines.ts";
 import { DEADLINE_GRAIN_MS } from "../../server/limits.ts";
 import { ManualClock } from "./manual_clock.ts";

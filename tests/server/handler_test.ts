@@ -1,4 +1,4 @@
-import { deepEqual, equal, match } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, match, strictEqual as equal } from "node:assert/strict";
 import { held, NOTHING_HELD, openHarness, told } from "./harness.ts";
 
 const JSON_TYPE = "application/json; charset=utf-8";

@@ -1,4 +1,4 @@
-import { deepEqual, equal, ok } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
 import { SERVER_DEFAULTS } from "../../server/config.ts";
 import { openContext } from "../../server/context.ts";
 import { handleRequest } from "../../server/handler.ts";

@@ -1,4 +1,9 @@
-import { deepEqual, equal, match, notEqual } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  match,
+  notStrictEqual as notEqual,
+  strictEqual as equal,
+} from "node:assert/strict";
 import { held, NOTHING_HELD, openHarness } from "./harness.ts";
 import { settle } from "./manual_clock.ts";
 

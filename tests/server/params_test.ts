@@ -1,4 +1,4 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
 import { parseDeleteRequest, parseShapeRequest, type ShapeRequest } from "../../server/params.ts";
 import { parseBodyParams } from "../../server/body.ts";
 import { parseQuery } from "../../server/query.ts";

@@ -1,4 +1,4 @@
-import { deepEqual } from "node:assert/strict";
+import { deepStrictEqual as deepEqual } from "node:assert/strict";
 import { type Offset, parseRequestedOffset, SNAPSHOT_END } from "../../shapes/offset.ts";
 import type { Page } from "../../shapes/service.ts";
 import type { LiveMode } from "../../server/cache_rules.ts";

@@ -1,4 +1,4 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
 import { isAuthorized, matchRoute, splitTarget } from "../../server/router.ts";
 import { parseQuery } from "../../server/query.ts";
 

@@ -1,4 +1,4 @@
-import { equal } from "node:assert/strict";
+import { strictEqual as equal } from "node:assert/strict";
 import { SendSlots } from "../../server/send_slots.ts";
 
 function delivery() {

@@ -1,4 +1,9 @@
-import { deepEqual, equal, match, notEqual } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  match,
+  notStrictEqual as notEqual,
+  strictEqual as equal,
+} from "node:assert/strict";
 import { InvalidRequestError, ShapeGoneError, UnavailableError } from "../../shapes/errors.ts";
 import { SnapshotError } from "../../shapes/service.ts";
 import { FakeShape } from "./fake_service.ts";

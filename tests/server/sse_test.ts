@@ -1,4 +1,4 @@
-import { deepEqual, equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
 import { type Harness, held, NOTHING_HELD, openHarness, readerOf } from "./harness.ts";
 import { settle } from "./manual_clock.ts";
 

@@ -47,11 +47,12 @@ function append(shape: Shape, lsn: number, op: number, isChunkEnd = false): void
 
 const told = (page: Page | undefined) => page && [page.until, page.isUpToDate, page.hasData];
 
-Deno.test("Shape is started when its snapshot has been taken, and stays so", async () => {
+Deno.test("Shape is started when its snapshot has its first bytes, and stays so", async () => {
   const { shape } = open();
-  equal(shape.isStarted, false);
   const started = shape.started();
   shape.markVisible(EMPTY_VISIBILITY);
+  equal(shape.isStarted, false);
+  shape.appendSnapshot(bytes("{}"), false);
   await started;
   equal(shape.isStarted, true);
   shape.end();

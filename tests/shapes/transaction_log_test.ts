@@ -169,13 +169,13 @@ Deno.test("TransactionLog.forget() drops what was gathered for a shape that ende
 Deno.test("TransactionLog.isFull is true when much was gathered, until some was written", () => {
   const { make } = world();
   const shape = make("a"), log = begin(100);
-  insert(log, shape, 0, "x".repeat(3_000_000));
+  insert(log, shape, 0, "x".repeat(700_000));
   equal(log.isFull, false);
-  insert(log, shape, 2, "x".repeat(2_000_000));
+  insert(log, shape, 2, "x".repeat(400_000));
   equal(log.isFull, true);
   log.writeSome();
   equal(log.isFull, false);
-  for (let i = 0; i < 16_384; i++) insert(log, shape, 4 + i * 2, "");
+  for (let i = 0; i < 4_096; i++) insert(log, shape, 4 + i * 2, "");
   equal(log.isFull, true);
 });
 

@@ -58,13 +58,19 @@ Deno.test("timesBetter() is above 1 for a higher rate and for a lower time", () 
   assert.equal(timesBetter("rss_mb", 400, 100), 0.25);
 });
 
-Deno.test("formatComparison() shows what both have, without the workload's own sizes", () => {
-  const ours = summarize([sample({ wall_ms: 605, rows_per_s: 165_904, body_mb: 3.44, extra: 1 })]);
+Deno.test("formatComparison() shows a block's main figures beside the reference's", () => {
+  const ours = summarize([sample({ wall_ms: 605, rows_per_s: 165_904, body_mb: 3.44 })]);
   assert.deepEqual(formatComparison(ours, parseReference(REFERENCE)).split("\n").slice(2), [
-    "| w1/10000 | cold | wall_ms | 605 | 1,210 | 2.00 |",
-    "| w1/10000 | cold | rows_per_s | 165,904 | 82,952 | 2.00 |",
-    "| w1/10000 | cold | cpu_s | 0.50 | 0.12 | 0.24 |",
-    "| w1/10000 | cold | rss_mb | 100 | 297 | 2.97 |",
+    "| w1/10000 | cold | rows_per_s | 165,904 | 82,952 | 2.00 | 0.50 / 0.12 | 100 / 297 |",
+  ]);
+});
+
+Deno.test("formatComparison() names a block once, and leaves open what the reference lacks", () => {
+  const figures = { kept: 1000, first_200_ms: 500 };
+  const ours = [{ point: "w10/5", label: "restart", figures: { ...figures, cpu_s: 1, rss_mb: 9 } }];
+  assert.deepEqual(formatComparison(ours, parseReference(REFERENCE)).split("\n").slice(2), [
+    "| w10/5 | restart | kept | 1,000 | - | - | 1.00 / - | 9.00 / - |",
+    "|  |  | first_200_ms | 500 | - | - |  |  |",
   ]);
 });
 

@@ -3,7 +3,7 @@
  * must be what Postgres selects. Postgres is the oracle.
  */
 
-import { deepEqual, equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
 import type postgres from "postgres";
 import {
   type OracleShape,

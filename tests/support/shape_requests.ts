@@ -1,6 +1,6 @@
 /** Single requests for shapes, for tests that look at each answer. */
 
-import { equal } from "node:assert/strict";
+import { strictEqual as equal } from "node:assert/strict";
 import { pause } from "./server_process.ts";
 import type { Message } from "./shape_follower.ts";
 

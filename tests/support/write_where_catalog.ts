@@ -16,12 +16,12 @@ const INTERNAL =
   'pg_ddl_command', 'pg_node_tree', 'pg_ndistinct', 'pg_dependencies', 'pg_mcv_list', 'unknown',
   'pg_brin_bloom_summary', 'pg_brin_minmax_multi_summary', 'refcursor', 'aclitem', '_aclitem')`;
 
-/** `category flags [subtype]`: p preferred, c collatable, i input and o output immutable. */
+/** `category flags [subtype]`: p preferred, c collatable, i input and o output immutable; `typtype`. */
 const TYPES = `
   SELECT t.typname AS key, concat_ws(' ', t.typcategory, concat(
       CASE WHEN t.typispreferred THEN 'p' END, CASE WHEN t.typcollation <> 0 THEN 'c' END,
       CASE WHEN i.provolatile = 'i' THEN 'i' END, CASE WHEN o.provolatile = 'i' THEN 'o' END,
-      t.typtype), coalesce(sub.typname, own.typname)) AS value
+      t.typtype), coalesce(sub.typname, own.typname)) AS value, '' AS volatility
   FROM pg_type t
   JOIN pg_proc i ON i.oid = t.typinput JOIN pg_proc o ON o.oid = t.typoutput
   LEFT JOIN pg_range r ON r.rngtypid = t.oid LEFT JOIN pg_type sub ON sub.oid = r.rngsubtype
@@ -32,21 +32,24 @@ const TYPES = `
 
 const OPERATORS = `
   SELECT o.oprname AS key,
-    concat_ws(' ', coalesce(l.typname, '-'), r.typname, t.typname, p.provolatile) AS value
+    concat_ws(' ', coalesce(l.typname, '-'), r.typname, t.typname, '?') AS value,
+    p.provolatile AS volatility
   FROM pg_operator o JOIN pg_proc p ON p.oid = o.oprcode
   LEFT JOIN pg_type l ON l.oid = o.oprleft JOIN pg_type r ON r.oid = o.oprright
   JOIN pg_type t ON t.oid = o.oprresult
   WHERE o.oprnamespace = 'pg_catalog'::regnamespace
     AND coalesce(l.typname, '-') NOT IN ${INTERNAL} AND r.typname NOT IN ${INTERNAL}`;
 
-/** `arguments result volatility`, then `*` if the last argument repeats, or how many may be left out. */
+/** `arguments result volatility`, and `*` if the last argument repeats; with and without optional ones. */
 const FUNCTIONS = `
   SELECT p.proname AS key, concat_ws(' ', coalesce(nullif((
       SELECT string_agg(a.typname, ',' ORDER BY place)
       FROM unnest(p.proargtypes::oid[]) WITH ORDINALITY arg(oid, place) JOIN pg_type a USING (oid)
-    ), ''), '-'), t.typname, p.provolatile, CASE WHEN p.provariadic <> 0 THEN '*'
-    WHEN p.pronargdefaults > 0 THEN p.pronargdefaults::text END) AS value
-  FROM pg_proc p JOIN pg_type t ON t.oid = p.prorettype
+      WHERE place <= p.pronargs - omitted
+    ), ''), '-'), t.typname, '?', CASE WHEN p.provariadic <> 0 THEN '*' END) AS value,
+    p.provolatile AS volatility
+  FROM pg_proc p JOIN pg_type t ON t.oid = p.prorettype,
+    generate_series(0, p.pronargdefaults) omitted
   WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.prokind = 'f' AND NOT p.proretset
     AND t.typname NOT IN ${INTERNAL} AND NOT EXISTS (
       SELECT FROM unnest(p.proargtypes::oid[]) arg(oid) JOIN pg_type a USING (oid)
@@ -56,30 +59,44 @@ const FUNCTIONS = `
     AND EXISTS (SELECT FROM pg_proc other WHERE other.proname = p.proname
       AND other.pronamespace = p.pronamespace AND other.provolatile <> 'v')`;
 
-/** `target context method volatility`: i implicit, a assignment, e explicit; b binary, f function, i text. */
+/** `target context volatility`: i implicit, a assignment, e explicit. */
 const CASTS = `
   SELECT s.typname AS key,
-    concat_ws(' ', t.typname, c.castcontext, c.castmethod, coalesce(p.provolatile, 'i')) AS value
+    concat_ws(' ', t.typname, c.castcontext, '?') AS value,
+    coalesce(p.provolatile, 'i') AS volatility
   FROM pg_cast c JOIN pg_type s ON s.oid = c.castsource JOIN pg_type t ON t.oid = c.casttarget
   LEFT JOIN pg_proc p ON p.oid = c.castfunc
   WHERE c.castsource < 16384 AND c.casttarget < 16384 AND c.castsource <> c.casttarget
     AND s.typname NOT IN ${INTERNAL} AND t.typname NOT IN ${INTERNAL}
     AND s.typname NOT LIKE 'reg%' AND t.typname NOT LIKE 'reg%'`;
 
-type Entries = Map<string, Set<string>>;
+/** By key: values, each with the volatilities that stand for `?` in it. */
+type Entries = Map<string, Map<string, string>>;
 
 async function read(sql: postgres.Sql, text: string): Promise<Entries> {
-  const rows = await sql.unsafe<{ key: string; value: string }[]>(text);
+  const rows = await sql.unsafe<{ key: string; value: string; volatility: string }[]>(text);
   const groups = Map.groupBy(rows, ({ key }) => key);
-  return new Map([...groups].map(([key, all]) => [key, new Set(all.map(({ value }) => value))]));
+  return new Map(
+    [...groups].map((
+      [key, all],
+    ) => [key, new Map(all.map(({ value, volatility }) => [value, volatility]))]),
+  );
 }
 
-/** What is the same everywhere: a function that one version calls stable is none of it. */
+/** What is everywhere, as volatile (`v` > `s` > `i`) as it is anywhere. */
 function intersect(all: readonly Entries[]): Record<string, string[]> {
-  const keys = [...all[0].keys()].filter((key) => all.every((entries) => entries.has(key))).sort();
-  const shared = keys.map((key): [string, string[]] => {
-    const sets = all.map((entries) => entries.get(key) ?? new Set<string>());
-    return [key, [...sets.reduce((a, b) => a.intersection(b))].sort()];
+  const [first, ...others] = all;
+  const shared = [...first.keys()].sort().map((key): [string, string[]] => {
+    const values = [...first.get(key) ?? []].filter(([value]) =>
+      others.every((entries) => entries.get(key)?.has(value))
+    );
+    return [
+      key,
+      values.map(([value]) => {
+        const volatilities = all.map((entries) => entries.get(key)?.get(value) ?? "").sort();
+        return value.replace("?", volatilities[volatilities.length - 1]);
+      }).sort(),
+    ];
   });
   return Object.fromEntries(shared.filter(([, values]) => values.length > 0));
 }

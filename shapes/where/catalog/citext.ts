@@ -23,7 +23,6 @@ function overload(citext: PgType, name: string, types: PgType[], result: PgType)
     result,
     volatility: "immutable",
     isVariadic: false,
-    optional: 0,
   };
 }
 

@@ -16,8 +16,6 @@ export interface Signature {
   readonly volatility: Volatility;
   /** Any number of arguments of the last type. */
   readonly isVariadic: boolean;
-  /** Arguments at the end that may be left out. */
-  readonly optional: number;
 }
 
 const VOLATILITIES: Readonly<Record<string, Volatility>> = {
@@ -59,7 +57,6 @@ function signature(
     result: resultType,
     volatility: VOLATILITIES[volatility] ?? "volatile",
     isVariadic: extra === "*",
-    optional: Number(extra) || 0,
   };
 }
 
@@ -74,17 +71,21 @@ export const functionsNamed = reader(
   (name, [types, ...rest]) => signature(name, types === "-" ? [] : types.split(","), rest),
 );
 
+/** All names, for the documentation. */
+export function builtinNames(): { operators: readonly string[]; functions: readonly string[] } {
+  return { operators: Object.keys(builtin.operators), functions: Object.keys(builtin.functions) };
+}
+
 /** An overload as it is called with so many arguments; undefined if it can't be. */
 export function withArity(overload: Signature, count: number): Signature | undefined {
-  const { types, isVariadic, optional } = overload;
+  const { types, isVariadic } = overload;
   if (isVariadic) {
     if (count < types.length) return undefined;
     const last = types[types.length - 1], repeated = elementOfVariadic(last);
     const more = Array.from({ length: count - types.length + 1 }, () => repeated);
     return { ...overload, types: [...types.slice(0, -1), ...more] };
   }
-  if (count > types.length || count < types.length - optional) return undefined;
-  return { ...overload, types: types.slice(0, count) };
+  return count === types.length ? overload : undefined;
 }
 
 function elementOfVariadic(type: PgType): PgType {
@@ -101,7 +102,7 @@ export interface BuiltinCast {
 const CASTS = new Map(
   Object.entries(builtin.casts).flatMap(([from, line]) =>
     line.split("; ").map((text): [string, BuiltinCast] => {
-      const [to, context, , volatility] = text.split(" ");
+      const [to, context, volatility] = text.split(" ");
       const entry = { isImplicit: context === "i", volatility: VOLATILITIES[volatility] };
       return [`${from}>${to}`, entry];
     })

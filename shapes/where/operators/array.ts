@@ -18,24 +18,34 @@ export function elementKeys(element: PgType, text: string): (Value | null)[] {
   return elementsOf(text).map((part) => part === null ? null : element.key(element.decode(part)));
 }
 
-/** `array_contain_compare()`: each of `parts` is in `whole`; how often, and in what order, is all one. */
-function contains(element: PgType, whole: string, parts: string): boolean {
-  const keys = new Set(elementKeys(element, whole));
-  return elementKeys(element, parts).every((key) => key !== null && keys.has(key));
-}
-
-function overlaps(element: PgType, a: string, b: string): boolean {
-  const keys = new Set(elementKeys(element, a));
-  return elementKeys(element, b).some((key) => key !== null && keys.has(key));
+/** Remembers the last answer: one of the operands is mostly a constant. */
+function remembering<T>(compute: (text: string) => T): (text: string) => T {
+  let known: { readonly text: string; readonly answer: T } | undefined;
+  return (text) => {
+    if (known?.text !== text) known = { text, answer: compute(text) };
+    return known.answer;
+  };
 }
 
 function makeOperators(type: PgType): Operator[] {
   const { element } = type;
   if (!element || element.isForeign) return [];
+  const keysOf = (text: string) => elementKeys(element, text);
+  const partsOf = remembering(keysOf), setOf = remembering((text) => new Set(keysOf(text)));
+  // `array_contain_compare()`: how often an element is there, and in what order, is all one.
   const operators = [
-    operator(type, "@>", (a, b) => contains(element, a, b)),
-    operator(type, "<@", (a, b) => contains(element, b, a)),
-    operator(type, "&&", (a, b) => overlaps(element, a, b)),
+    operator(type, "@>", (a, b) => {
+      const whole = keysOf(a);
+      return partsOf(b).every((key) => key !== null && whole.includes(key));
+    }),
+    operator(type, "<@", (a, b) => {
+      const whole = setOf(b);
+      return keysOf(a).every((key) => key !== null && whole.has(key));
+    }),
+    operator(type, "&&", (a, b) => {
+      const others = setOf(b);
+      return keysOf(a).some((key) => key !== null && others.has(key));
+    }),
   ];
   if (!type.isTextUnique) return operators;
   return [

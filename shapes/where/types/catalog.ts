@@ -100,10 +100,11 @@ function elementTypeOf(column: TableColumn): PgType | undefined {
   return typeName === "citext" ? citextIn(typeSchema) : opaqueType(column, typeName, "U");
 }
 
-/** A type of which nothing is known but that it can be NULL. */
-function opaqueType(column: TableColumn, name: string, category: string): PgType {
-  const sqlName = `${quoteName(column.typeSchema)}.${quoteName(column.typeName)}`;
-  return foreignType({ name, sqlName, category });
+/** A type of which nothing is known but that it can be NULL. It may be called like a built-in one. */
+function opaqueType({ typeSchema, typeName }: TableColumn, name: string, category: string): PgType {
+  const sqlName = `${quoteName(typeSchema)}.${quoteName(typeName)}`;
+  const fullName = typeSchema === "pg_catalog" ? name : `${typeSchema}.${name}`;
+  return foreignType({ name: fullName, sqlName, category });
 }
 
 const CITEXTS = new Map<string, PgType>();

@@ -1,5 +1,6 @@
 import {
   DAY_MICROS,
+  daysOf,
   formatDate,
   formatTime,
   microsOf,
@@ -9,7 +10,7 @@ import {
   validDays,
 } from "./calendar.ts";
 import type { Integer } from "./integer.ts";
-import { compareValues, type PgType, PLAIN, unexpectedText } from "./type.ts";
+import { compareValues, type PgType, PLAIN, textOf, unexpectedText } from "./type.ts";
 
 /** The first and the last day that the types hold: 4714-11-24 BC, and the ends of their ranges. */
 const DAY_MIN = -2_440_588, DATE_MAX = 2_145_042_905, TIMESTAMP_END = 106_762_940;
@@ -107,6 +108,37 @@ function decodeMicros(type: string, text: string): Integer {
   return microsOf(fields.days, fields.timeMicros);
 }
 
+function twoDigits(bytes: Uint8Array, at: number): number {
+  return bytes[at] * 10 + bytes[at + 1] - 528;
+}
+
+/**
+ * Reads `YYYY-MM-DD HH:MM:SS[.ffffff]` and the zone `+00`, if there is to be one. Undefined for other
+ * texts, such as years of five digits and years before Christ.
+ */
+function decodePlainMoment(
+  bytes: Uint8Array,
+  start: number,
+  length: number,
+  zoneLength: 0 | 3,
+): Integer | undefined {
+  const end = start + length - zoneLength, zone = bytes[end];
+  if (bytes[start + 4] !== 0x2d || bytes[start + 10] !== 0x20 || end < start + 19) return undefined;
+  if (zoneLength > 0 && (zone !== 0x2b || twoDigits(bytes, end + 1) !== 0)) return undefined;
+  let micros = 0;
+  if (end > start + 19) {
+    if (bytes[start + 19] !== 0x2e) return undefined;
+    for (let at = start + 20, scale = 100_000; at < end; at++, scale /= 10) {
+      micros += (bytes[at] - 0x30) * scale;
+    }
+  }
+  const year = twoDigits(bytes, start) * 100 + twoDigits(bytes, start + 2);
+  const month = twoDigits(bytes, start + 5), day = twoDigits(bytes, start + 8);
+  const minutes = twoDigits(bytes, start + 11) * 60 + twoDigits(bytes, start + 14);
+  const seconds = minutes * 60 + twoDigits(bytes, start + 17);
+  return microsOf(daysOf({ year, month, day }), seconds * 1e6 + micros);
+}
+
 /** Microseconds since 1970-01-01 00:00:00. */
 export const TIMESTAMP: PgType<Integer> = {
   ...MOMENT,
@@ -115,6 +147,9 @@ export const TIMESTAMP: PgType<Integer> = {
   parse: (text) => parseMicros(text, false),
   format: (value) => formatMicros(value, ""),
   decode: (text) => decodeMicros("timestamp", text),
+  decodeBytes: (bytes, start, length) =>
+    decodePlainMoment(bytes, start, length, 0) ??
+      decodeMicros("timestamp", textOf(bytes, start, length)),
   compare: compareValues,
 };
 
@@ -126,6 +161,9 @@ export const TIMESTAMPTZ: PgType<Integer> = {
   parse: (text) => parseMicros(text, true),
   format: (value) => formatMicros(value, "+00"),
   decode: (text) => decodeMicros("timestamptz", text),
+  decodeBytes: (bytes, start, length) =>
+    decodePlainMoment(bytes, start, length, 3) ??
+      decodeMicros("timestamptz", textOf(bytes, start, length)),
   compare: compareValues,
 };
 

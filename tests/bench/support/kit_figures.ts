@@ -27,8 +27,23 @@ export interface Sample {
 
 /** Figures of which more is better; of the others less is. */
 const RATE = /_per_s$|^kept$/;
-/** Sizes of the workload, and what is Postgres' alone. */
-const NOT_COMPARED = /^(?:body|shape|read)_(?:kb|mb)$|^responses$|^requests$|^commit_/;
+/** The figures to look at, by workload; the kit prints all. Wherever shapes are made: how fast. */
+const HEADLINES: Readonly<Record<string, RegExp>> = {
+  w1: /^rows_per_s$/,
+  w2: /^last_ms$/,
+  w3: /^(?:p50|p99)_ms$/,
+  w4: /^last_ms$/,
+  w5: /^last_ms$/,
+  w6: /^rows_per_s$/,
+  w7: /^rows_per_s$/,
+  w8: /^(?:requests_per_s|p99_ms)$/,
+  w9: /kb_per_/,
+  w10: /^(?:first_200_ms|kept)$/,
+  w11: /^(?:p50|p99)_ms$/,
+  w12: /^(?:in|out)_p50_ms$/,
+};
+const SHAPES_MADE = "shapes_per_s";
+
 /** Must be 0, or else the answers were wrong. */
 const FAULTS = ["missing", "wrong", "errors"];
 
@@ -87,20 +102,30 @@ export function timesBetter(name: string, ours: number, reference: number): numb
   return RATE.test(name) ? ours / reference : reference / ours;
 }
 
-/** A Markdown table of what both have. */
+/** A Markdown table, as in docs/BENCHMARKS.md. CPU seconds and peak memory belong to the block. */
 export function formatComparison(ours: readonly Block[], reference: readonly Block[]): string {
   const lines = [
-    "| point | block | figure | ours | reference | times better |",
-    "| --- | --- | --- | ---: | ---: | ---: |",
+    "| point | block | figure | ours | reference | times better | CPU s | peak RSS, MB |",
+    "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |",
   ];
-  for (const { point, label, figures } of ours) {
-    const theirs = reference.find((block) => block.point === point && block.label === label);
-    for (const [name, value] of Object.entries(figures)) {
-      const other = theirs?.figures[name];
-      if (other === undefined || NOT_COMPARED.test(name)) continue;
-      const cells = [value, other, timesBetter(name, value, other)].map(formatFigure);
-      lines.push(`| ${[point, label, name, ...cells].join(" | ")} |`);
+  for (const block of ours) {
+    const { point, label, figures } = block;
+    const theirs = reference.find((other) => other.point === point && other.label === label);
+    const both = (name: string) =>
+      [figures[name], theirs?.figures[name] ?? NaN].map(formatFigure).join(" / ");
+    let first = [point, label], last = [both("cpu_s"), both("rss_mb")];
+    for (const name of headlines(block)) {
+      const other = theirs?.figures[name] ?? NaN;
+      const times = timesBetter(name, figures[name], other);
+      const cells = [figures[name], other, times].map(formatFigure);
+      lines.push(`| ${[...first, name, ...cells, ...last].join(" | ")} |`);
+      first = last = ["", ""];
     }
   }
   return lines.join("\n");
+}
+
+function headlines({ point, figures }: Block): string[] {
+  const chosen = HEADLINES[point.split("/")[0]];
+  return Object.keys(figures).filter((name) => name === SHAPES_MADE || chosen?.test(name));
 }

@@ -8,7 +8,7 @@ import {
   hasItem,
   withItem,
   withoutItem,
-} from "../../../shapes/routing/few.ts";
+} from "../../../shapes/routing/indexes/few.ts";
 import { check } from "../../support/arbitrary.ts";
 
 const commands = fc.array(fc.tuple(fc.boolean(), fc.nat(4)));

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { ByteTable } from "../../../shapes/routing/byte_table.ts";
-import { EMPTY_HASH, finish, hashOf, hashOn } from "../../../shapes/routing/hash.ts";
+import { ByteTable } from "../../../shapes/routing/indexes/byte_table.ts";
+import { EMPTY_HASH, finish, hashOf, hashOn } from "../../../shapes/routing/indexes/hash.ts";
 import { check } from "../../support/arbitrary.ts";
 
 const encoder = new TextEncoder();

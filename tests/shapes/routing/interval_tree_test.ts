@@ -9,8 +9,8 @@ import {
   intervalsOf,
   isAboveLow,
   isBelowHigh,
-} from "../../../shapes/routing/interval.ts";
-import { IntervalTree } from "../../../shapes/routing/interval_tree.ts";
+} from "../../../shapes/routing/plan/interval.ts";
+import { IntervalTree } from "../../../shapes/routing/indexes/interval_tree.ts";
 import type { Comparison } from "../../../shapes/where/operators/operator.ts";
 import { FLOAT8 } from "../../../shapes/where/types/float.ts";
 import type { Value } from "../../../shapes/where/types/type.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { startOfPattern } from "../../../shapes/routing/pattern_start.ts";
+import { startOfPattern } from "../../../shapes/routing/plan/pattern_start.ts";
 import { compilePattern } from "../../../shapes/where/like.ts";
 import { check } from "../../support/arbitrary.ts";
 

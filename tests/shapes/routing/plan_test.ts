@@ -1,9 +1,9 @@
 /** Where filters are filed, as a table. */
 
 import assert from "node:assert/strict";
-import type { Entry, Filing } from "../../../shapes/routing/entry.ts";
-import type { Bound } from "../../../shapes/routing/interval.ts";
-import { planFiling } from "../../../shapes/routing/plan.ts";
+import type { Entry, Filing } from "../../../shapes/routing/plan/entry.ts";
+import type { Bound } from "../../../shapes/routing/plan/interval.ts";
+import { planFiling } from "../../../shapes/routing/plan/plan.ts";
 import { constant, type Expr } from "../../../shapes/where/expr.ts";
 import { arrayOperators } from "../../../shapes/where/operators/array.ts";
 import { COMPARISONS } from "../../../shapes/where/operators/comparison.ts";

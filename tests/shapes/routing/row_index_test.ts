@@ -2,16 +2,16 @@
 
 import assert from "node:assert/strict";
 import { Row, rowOfTexts, UNCHANGED_LENGTH } from "../../../shapes/row.ts";
-import { ElementIndex } from "../../../shapes/routing/element_index.ts";
-import type { Keyed } from "../../../shapes/routing/entry.ts";
-import { Indexes } from "../../../shapes/routing/indexes.ts";
-import { NullIndex } from "../../../shapes/routing/null_index.ts";
-import { OtherIndex } from "../../../shapes/routing/other_index.ts";
-import { PrefixIndex } from "../../../shapes/routing/prefix_index.ts";
-import { RangeIndex } from "../../../shapes/routing/range_index.ts";
-import type { RowIndex } from "../../../shapes/routing/row_index.ts";
-import { TextIndex } from "../../../shapes/routing/text_index.ts";
-import { ValueIndex } from "../../../shapes/routing/value_index.ts";
+import { ElementIndex } from "../../../shapes/routing/indexes/element_index.ts";
+import type { Keyed } from "../../../shapes/routing/plan/entry.ts";
+import { Indexes } from "../../../shapes/routing/indexes/indexes.ts";
+import { NullIndex } from "../../../shapes/routing/indexes/null_index.ts";
+import { OtherIndex } from "../../../shapes/routing/indexes/other_index.ts";
+import { PrefixIndex } from "../../../shapes/routing/indexes/prefix_index.ts";
+import { RangeIndex } from "../../../shapes/routing/indexes/range_index.ts";
+import type { RowIndex } from "../../../shapes/routing/indexes/row_index.ts";
+import { TextIndex } from "../../../shapes/routing/indexes/text_index.ts";
+import { ValueIndex } from "../../../shapes/routing/indexes/value_index.ts";
 import { INT4 } from "../../../shapes/where/types/integer.ts";
 import { NUMERIC } from "../../../shapes/where/types/numeric.ts";
 import { TEXT } from "../../../shapes/where/types/text.ts";

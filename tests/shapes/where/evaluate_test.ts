@@ -4,12 +4,12 @@ import { Row, rowOfTexts, UNCHANGED_LENGTH } from "../../../shapes/row.ts";
 import { compileWhere } from "../../../shapes/where/evaluate.ts";
 import { runsIn } from "../../../shapes/where/expr.ts";
 import { loadParser, parseWhere } from "../../../shapes/where/parse.ts";
-import type { Truth } from "../../../shapes/where/where.ts";
+import type { Predicate, Truth } from "../../../shapes/where/where.ts";
 import { table } from "../../support/shape_fixture.ts";
 
 await loadParser();
 
-const COLUMNS = ["id", "n", "v", "b", "f"];
+const COLUMNS = ["id", "n", "v", "b", "f", "a", "tags", "j"];
 const ITEMS = table({
   columns: [
     { name: "id", typeName: "int4" },
@@ -17,6 +17,9 @@ const ITEMS = table({
     { name: "v" },
     { name: "b", typeName: "bool" },
     { name: "f", typeName: "float8" },
+    { name: "a", typeName: "int4", dims: 1 },
+    { name: "tags", typeName: "text", dims: 1 },
+    { name: "j", typeName: "jsonb" },
   ],
 });
 
@@ -84,7 +87,7 @@ Deno.test("a conversion that Postgres cannot make selects nothing", () => {
 
 Deno.test("an unchanged TOAST value that is not there counts as unknown", () => {
   const { expr } = parseWhere("v = 'x'", new Map(), ITEMS);
-  const row = new Row(new Uint8Array(), [0, 0, 0, 0, 0], Array(5).fill(UNCHANGED_LENGTH));
+  const row = new Row(new Uint8Array(), Array(8).fill(0), Array(8).fill(UNCHANGED_LENGTH));
   assert.equal(compileWhere(expr, indexOf)(row), null);
 });
 
@@ -104,8 +107,65 @@ Deno.test("text is compared by its bytes where it lies in the row", () => {
     const { expr } = parseWhere("v = $1", new Map([["1", a]]), ITEMS);
     const predicate = compileWhere(expr, indexOf);
     for (const text of [a, b, a + b]) {
-      const row = rowOfTexts(["7", "1.5", text, "t", "0"]);
+      const row = rowOfTexts(["7", "1.5", text, "t", "0", null, null, null]);
       assert.equal(predicate(row), text.toWellFormed() === a.toWellFormed());
     }
   }));
+});
+
+Deno.test("errors of arithmetic are unknown, and AND and OR go on without them", () => {
+  const row = { id: "0", n: "1", v: "x" };
+  assert.equal(evaluate("1 / id > 0", row), null);
+  assert.equal(evaluate("not (1 / id > 0)", row), null);
+  assert.equal(evaluate("1 / id > 0 or v = 'x'", row), true);
+  assert.equal(evaluate("id + 2147483647 + 1 > 0", row), null);
+  assert.equal(evaluate("(id + 3) * 2 % 4 = 2 and abs(-id) = 0 and length(v) = 1", row), true);
+  assert.equal(evaluate("f * 1e308 > 1", { f: "1e10" }), null);
+});
+
+Deno.test("membership in an array column knows NULL among the elements and no elements", () => {
+  const cases: [string, Values, Truth][] = [
+    ["1 = any(a)", { a: "{1,NULL}" }, true],
+    ["2 = any(a)", { a: "{1,NULL}" }, null],
+    ["2 = any(a)", { a: "{}" }, false],
+    ["id = any(a)", { a: "{}" }, false],
+    ["id = any(a)", { a: "{1}" }, null],
+    ["id = any(a)", { id: "1" }, null],
+    ["2 <> all(a)", { a: "{1,NULL}" }, null],
+    ["1 <> all(a)", { a: "{1,NULL}" }, false],
+    ["3 > all(a)", { a: "{{1,2},{2,2}}" }, true],
+    ["v = any(tags)", { v: 'b"c', tags: '{a,"b\\"c"}' }, true],
+  ];
+  for (const [text, values, expected] of cases) {
+    assert.equal(evaluate(text, values), expected, text);
+  }
+});
+
+Deno.test("COALESCE, GREATEST and LEAST pass over NULLs", () => {
+  assert.equal(evaluate("coalesce(id, 5) = 5", {}), true);
+  assert.equal(evaluate("coalesce(id, null) = 5", {}), null);
+  assert.equal(evaluate("greatest(id, 3, null) = 3", {}), true);
+  assert.equal(evaluate("least(f, 1) = 1", { f: "NaN" }), true);
+  assert.equal(evaluate("greatest(f, 1) = 'NaN'", { f: "NaN" }), true);
+  assert.equal(evaluate("greatest(v, 'b') = 'b'", { v: "a" }), true);
+});
+
+Deno.test("what Postgres evaluates is asked for by its text, and combined with the rest", () => {
+  const { expr, externals } = parseWhere(
+    "not (j ? 'a') and (id = 1 or v ~ 'x')",
+    new Map(),
+    ITEMS,
+  );
+  assert.deepEqual(externals, [`"j" ? 'a'::text`, `"v" ~ 'x'::text`]);
+  assert.equal(runsIn(expr), "postgres");
+  assert.throws(() => compileWhere(expr, indexOf), TypeError);
+  const row = rowOfTexts(COLUMNS.map((name) => name === "id" ? "2" : null));
+  const answer = (first: Truth, second: Truth) => {
+    const external = (sql: string): Predicate => () => sql === externals[0] ? first : second;
+    return compileWhere(expr, indexOf, external)(row);
+  };
+  assert.equal(answer(false, true), true);
+  assert.equal(answer(false, false), false);
+  assert.equal(answer(null, true), null);
+  assert.equal(answer(true, null), false);
 });

@@ -7,8 +7,8 @@ import { typeByName } from "../../../shapes/where/types/catalog.ts";
 
 /** `?` stands for an unknown literal. */
 function resolve(left: string, name: string, right: string): string | undefined {
-  const operator = resolveOperator(name, typeByName(left), typeByName(right));
-  return operator && `${operator.left.name} ${operator.name} ${operator.right.name}`;
+  const resolved = resolveOperator(name, [left, right].map((type) => typeByName(type)));
+  return resolved && resolved.types.map((type) => type.name).join(` ${name} `);
 }
 
 Deno.test("resolveOperator() chooses the overload that Postgres chooses", () => {
@@ -32,6 +32,22 @@ Deno.test("resolveOperator() chooses the overload that Postgres chooses", () => 
     ["int4", "=", "text", undefined],
     ["bool", "=", "int4", undefined],
     ["int4", "~~", "?", undefined],
+    ["_int4", "@>", "?", "int4[] @> int4[]"],
+    ["_int4", "<@", "?", "int4[] <@ int4[]"],
+    ["_int4", "||", "int8", "int8[] || int8"],
+    ["_int4", "||", "_int8", "int8[] || int8[]"],
+    ["_int4", "=", "_int8", undefined],
+    ["int4range", "@>", "int4", "int4range @> int4"],
+    ["int4range", "@>", "int8", undefined],
+    ["int4range", "&&", "int4multirange", "int4range && int4multirange"],
+    ["jsonb", "->", "?", "jsonb -> text"],
+    ["jsonb", "@>", "?", "jsonb @> jsonb"],
+    ["date", "+", "interval", "date + interval"],
+    ["date", "-", "?", "date - date"],
+    ["interval", "*", "numeric", "interval * float8"],
+    ["text", "||", "int4", "text || int4"],
+    ["?", "||", "?", "text || text"],
+    ["cidr", "=", "?", "inet = inet"],
     ["uuid", "<", "text", undefined],
   ];
   for (const [left, name, right, expected] of cases) {

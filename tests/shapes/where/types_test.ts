@@ -1,9 +1,17 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { typeByName, typeOfColumn } from "../../../shapes/where/types/catalog.ts";
+import { arrayOf, readElements } from "../../../shapes/where/types/array.ts";
+import { BOOL } from "../../../shapes/where/types/boolean.ts";
+import {
+  isPseudoType,
+  multirangeOf,
+  typeByName,
+  typeOfColumn,
+} from "../../../shapes/where/types/catalog.ts";
+import { NUMERIC } from "../../../shapes/where/types/numeric.ts";
 import { dateOf, daysOf, microsOf, splitMicros } from "../../../shapes/where/types/calendar.ts";
 import { compareNumeric } from "../../../shapes/where/types/numeric.ts";
-import { compareBytewise, truncateName } from "../../../shapes/where/types/text.ts";
+import { compareBytewise, TEXT, truncateName } from "../../../shapes/where/types/text.ts";
 import type { PgType } from "../../../shapes/where/types/type.ts";
 import { column } from "../../support/shape_fixture.ts";
 
@@ -182,7 +190,7 @@ Deno.test("truncateName() cuts at 63 bytes between characters", () => {
   assert.equal(truncateName("😀".repeat(15) + "abc"), "😀".repeat(15) + "abc");
 });
 
-Deno.test("typeOfColumn() sees through domains and refuses composites", () => {
+Deno.test("typeOfColumn() sees through domains and knows its own types from built-in ones", () => {
   const nameOf = (sketch: Record<string, unknown>) =>
     typeOfColumn(column({ name: "x", ...sketch }))?.name;
   assert.equal(nameOf({ typeName: "int4" }), "int4");
@@ -192,10 +200,59 @@ Deno.test("typeOfColumn() sees through domains and refuses composites", () => {
   assert.equal(nameOf({ ...domain, baseTypeName: "varchar" }), "varchar");
   assert.equal(nameOf({ ...domain, baseTypeName: "jsonb" }), "jsonb");
   assert.equal(nameOf({ ...domain, baseTypeName: "pair" }), undefined);
-  assert.equal(nameOf({ typeName: "pair", typeKind: "c", typeSchema: "public" }), undefined);
-  // Somebody's own type may be called like a built-in one.
-  assert.equal(
-    typeOfColumn(column({ name: "x", typeName: "text", typeSchema: "my" }))?.category,
-    "U",
-  );
+  assert.equal(nameOf({ typeName: "pair", typeKind: "c", typeSchema: "public" }), "public.pair");
+  assert.equal(nameOf({ ...domain, dims: 1, baseTypeName: "int4" }), "public.d[]");
+  assert.equal(nameOf({ typeName: "citext", typeSchema: "ext" }), "citext");
+  assert.equal(nameOf({ typeName: "text", typeSchema: "my" }), "my.text");
+});
+
+Deno.test("typeByName() knows every built-in type, with its arrays, ranges and pseudo-types", () => {
+  const range = typeByName("int4range"), arrays = typeByName("_int4range");
+  assert.equal(range?.subtype?.name, "int4");
+  assert.equal(range && multirangeOf(range)?.name, "int4multirange");
+  assert.equal(typeByName("int4multirange")?.subtype, range);
+  assert.equal(arrays?.element, range);
+  assert.equal(arrays?.sqlName, "int4range[]");
+  assert.equal(typeByName("bit")?.sqlName, '"bit"');
+  assert(isPseudoType(typeByName("anyarray") ?? typeByName("int4") ?? BOOL));
+  assert.equal(typeByName("inet")?.isPreferred, true);
+  for (const name of ["nope", "_nope", "constructor", "__proto__", "cstring", "internal"]) {
+    assert.equal(typeByName(name), undefined, name);
+  }
+});
+
+Deno.test("an array constant is kept as Postgres prints it, if it has one dimension", () => {
+  const texts = arrayOf(TEXT), ints = typeByName("_int4");
+  assert.equal(ints?.parse(" { 1 , +2,null } "), "{1,2,NULL}");
+  assert.equal(ints?.parse("{1,x}"), undefined);
+  assert.equal(ints?.parse("{{1}}"), undefined);
+  const printed = '{a,"a b","",NULL,"null","\\\\","\\"","{","b,c",\u00a0}';
+  assert.equal(texts.parse(printed), printed);
+  assert.deepEqual(readElements(TEXT, printed)?.slice(4, 7), ["null", "\\", '"']);
+  assert.equal(texts, arrayOf(TEXT));
+  assert(!arrayOf(NUMERIC).isTextUnique && texts.isTextUnique && texts.isCollatable);
+});
+
+Deno.test("moments are decoded from bytes as from their text, wherever they lie", () => {
+  const encoder = new TextEncoder();
+  const texts = [
+    "2024-02-29 12:00:00",
+    "1969-12-31 23:59:59.999999",
+    "2024-01-01 00:00:00.5",
+    "0044-03-15 12:30:00 BC",
+    "294276-12-31 23:59:59.999999",
+    "infinity",
+    "-infinity",
+  ];
+  for (const plain of texts) {
+    const zoned = plain.replace(/(\d)( BC)?$/, "$1+00$2");
+    for (const [name, text] of [["timestamp", plain], ["timestamptz", zoned]]) {
+      const type = typeByName(name), bytes = encoder.encode(`xx${text}yy`);
+      assert(type?.decodeBytes);
+      assert.equal(type.decodeBytes(bytes, 2, text.length), type.decode(text), text);
+    }
+  }
+  const type = typeByName("timestamptz");
+  const other = encoder.encode("2024-02-29 12:00:00+02");
+  assert.throws(() => type?.decodeBytes?.(other, 0, other.length), RangeError);
 });

@@ -1,8 +1,8 @@
 /** The indexes of one router, opened and closed as entries come and go. */
 
-import type { Row } from "../row.ts";
-import { placeOf } from "../where/evaluate.ts";
-import { type Entry, indexName, type Keyed } from "./entry.ts";
+import type { Row } from "../../row.ts";
+import { placeOf } from "../../where/evaluate.ts";
+import { type Entry, indexName, type Keyed } from "../plan/entry.ts";
 import { ElementIndex } from "./element_index.ts";
 import { NullIndex } from "./null_index.ts";
 import { OtherIndex } from "./other_index.ts";

@@ -1,7 +1,7 @@
-import type { Row } from "../row.ts";
-import { elementKeys } from "../where/operators/array.ts";
-import { type PgType, textOf, type Value } from "../where/types/type.ts";
-import type { Keyed } from "./entry.ts";
+import type { Row } from "../../row.ts";
+import { elementKeys } from "../../where/operators/array.ts";
+import { type PgType, textOf, type Value } from "../../where/types/type.ts";
+import type { Keyed } from "../plan/entry.ts";
 import { countOf, type Few, forEach, withItem, withoutItem } from "./few.ts";
 import type { RowIndex } from "./row_index.ts";
 

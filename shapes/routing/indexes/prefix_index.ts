@@ -1,6 +1,6 @@
-import type { Row } from "../row.ts";
+import type { Row } from "../../row.ts";
 import { ByteTable } from "./byte_table.ts";
-import type { Prefix } from "./entry.ts";
+import type { Prefix } from "../plan/entry.ts";
 import { countOf, type Few, forEach, withItem, withoutItem } from "./few.ts";
 import { EMPTY_HASH, finish, hashOn } from "./hash.ts";
 import type { RowIndex } from "./row_index.ts";

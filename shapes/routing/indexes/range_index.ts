@@ -1,6 +1,6 @@
-import type { Row } from "../row.ts";
-import type { PgType, Value } from "../where/types/type.ts";
-import type { Range } from "./entry.ts";
+import type { Row } from "../../row.ts";
+import type { PgType, Value } from "../../where/types/type.ts";
+import type { Range } from "../plan/entry.ts";
 import { IntervalTree } from "./interval_tree.ts";
 import { readerOf, type RowIndex } from "./row_index.ts";
 

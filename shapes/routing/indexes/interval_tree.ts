@@ -1,4 +1,4 @@
-import type { Value } from "../where/types/type.ts";
+import type { Value } from "../../where/types/type.ts";
 import {
   type Bound,
   type Compare,
@@ -7,7 +7,7 @@ import {
   type Interval,
   isAboveLow,
   isBelowHigh,
-} from "./interval.ts";
+} from "../plan/interval.ts";
 import { type Few, forEach, withItem, withoutItem } from "./few.ts";
 
 interface Node {

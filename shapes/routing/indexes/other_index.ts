@@ -1,5 +1,5 @@
-import type { Row } from "../row.ts";
-import type { Keyed } from "./entry.ts";
+import type { Row } from "../../row.ts";
+import type { Keyed } from "../plan/entry.ts";
 import { hasItem } from "./few.ts";
 import type { KeyIndex, RowIndex } from "./row_index.ts";
 

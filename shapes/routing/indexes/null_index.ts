@@ -1,4 +1,4 @@
-import type { Row } from "../row.ts";
+import type { Row } from "../../row.ts";
 import type { RowIndex } from "./row_index.ts";
 
 /** Filters that are for the rows whose column is NULL, or for those whose column is not. */

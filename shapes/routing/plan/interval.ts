@@ -1,7 +1,7 @@
 /** Intervals of a type's values. Pure. */
 
-import type { Comparison } from "../where/operators/operator.ts";
-import type { Value } from "../where/types/type.ts";
+import type { Comparison } from "../../where/operators/operator.ts";
+import type { Value } from "../../where/types/type.ts";
 
 export type Compare = (a: Value, b: Value) => number;
 

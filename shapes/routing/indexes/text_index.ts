@@ -1,7 +1,7 @@
-import type { Row } from "../row.ts";
-import type { Value } from "../where/types/type.ts";
+import type { Row } from "../../row.ts";
+import type { Value } from "../../where/types/type.ts";
 import { ByteTable } from "./byte_table.ts";
-import type { Keyed } from "./entry.ts";
+import type { Keyed } from "../plan/entry.ts";
 import { countOf, type Few, forEach, withItem, withoutItem } from "./few.ts";
 import { hashOf } from "./hash.ts";
 import type { KeyIndex } from "./row_index.ts";

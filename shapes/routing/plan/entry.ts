@@ -3,8 +3,9 @@
  * describes can make the filter true. Pure data; who chooses is `plan.ts`, who finds `indexes.ts`.
  */
 
-import type { Expr } from "../where/expr.ts";
-import type { PgType, Value } from "../where/types/type.ts";
+import type { Expr } from "../../where/expr.ts";
+import { BOOL } from "../../where/types/boolean.ts";
+import type { PgType, Value } from "../../where/types/type.ts";
 import type { Interval } from "./interval.ts";
 
 export type Entry = Keyed | Range | Prefix | Nullness;
@@ -72,3 +73,11 @@ export function indexName(entry: Entry): string {
       return `${kind} ${column}`;
   }
 }
+
+/** The condition, or what is true where it is false. */
+export function signed(expr: Expr, isNot: boolean): Expr {
+  return isNot ? { kind: "not", type: BOOL, operand: expr } : expr;
+}
+
+/** How much the rows that an entry describes are likely to cost; the least is chosen. */
+export type CostOf = (entry: Entry) => number;

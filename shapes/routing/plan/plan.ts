@@ -3,10 +3,11 @@
  * others remain to be evaluated. Of an OR, all must have an index. Pure.
  */
 
-import { conjunction, type Expr } from "../where/expr.ts";
-import type { Value } from "../where/types/type.ts";
-import { type CostOf, fileCondition, signed } from "./conditions.ts";
+import { conjunction, type Expr } from "../../where/expr.ts";
+import type { Value } from "../../where/types/type.ts";
+import { fileCondition } from "./conditions.ts";
 import {
+  type CostOf,
   type Entry,
   filed,
   type Filing,
@@ -14,6 +15,7 @@ import {
   type Keyed,
   NOTHING,
   type Range,
+  signed,
 } from "./entry.ts";
 import { intersect, type Interval } from "./interval.ts";
 

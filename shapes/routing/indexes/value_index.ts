@@ -1,6 +1,6 @@
-import type { Row } from "../row.ts";
-import type { PgType, Value } from "../where/types/type.ts";
-import type { Keyed } from "./entry.ts";
+import type { Row } from "../../row.ts";
+import type { PgType, Value } from "../../where/types/type.ts";
+import type { Keyed } from "../plan/entry.ts";
 import { countOf, type Few, forEach, withItem, withoutItem } from "./few.ts";
 import { type KeyIndex, readerOf } from "./row_index.ts";
 

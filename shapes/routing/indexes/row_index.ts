@@ -1,8 +1,8 @@
 /** What all indexes can do. One file here per kind of entry; `indexes.ts` knows them all. */
 
-import type { Row } from "../row.ts";
-import { type PgType, textOf, type Value } from "../where/types/type.ts";
-import type { Entry, Keyed } from "./entry.ts";
+import type { Row } from "../../row.ts";
+import { type PgType, textOf, type Value } from "../../where/types/type.ts";
+import type { Entry, Keyed } from "../plan/entry.ts";
 import type { Few } from "./few.ts";
 
 /**
