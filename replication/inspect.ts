@@ -62,19 +62,23 @@ const IS_BORN = `EXISTS (
   WHERE made.attrelid = i.inhrelid AND made.attname = 'tableoid' AND a.attinhcount > 0
     AND made.xmin = i.xmin AND a.xmin = i.xmin AND a.cmin::text::int8 < i.cmin::text::int8)`;
 
+/** While it is being detached concurrently a partition is none any more (Postgres 14 and later). */
+const IS_PARTITION =
+  "child.relispartition AND pg_catalog.to_jsonb(i) ->> 'inhdetachpending' IS DISTINCT FROM 'true'";
+
 /** Not `pg_partition_tree()`: that takes a lock on every partition. */
 function familySql(first = "", next = ""): string {
   return `
   WITH RECURSIVE below AS (
     SELECT i.inhrelid${first}
     FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class child ON child.oid = i.inhrelid
-    WHERE i.inhparent = c.oid AND child.relispartition
+    WHERE i.inhparent = c.oid AND ${IS_PARTITION}
     UNION
     SELECT i.inhrelid${next}
     FROM below
     JOIN pg_catalog.pg_inherits i ON i.inhparent = below.inhrelid
     JOIN pg_catalog.pg_class child ON child.oid = i.inhrelid
-    WHERE child.relispartition
+    WHERE ${IS_PARTITION}
   )
   SELECT * FROM below`;
 }

@@ -49,11 +49,13 @@ export async function readSnapshot(
   options: SnapshotOptions,
 ): Promise<void> {
   options.signal.throwIfAborted();
+  const run = new SnapshotRun(sql, request, sink, options);
   try {
-    await new SnapshotRun(sql, request, sink, options).run();
+    await run.run();
   } catch (error) {
     options.signal.throwIfAborted();
-    throw (request.where === undefined ? undefined : conditionError(error)) ?? snapshotError(error);
+    const isCondition = request.where !== undefined;
+    throw (isCondition ? conditionError(error, run.isReserved) : undefined) ?? snapshotError(error);
   }
 }
 
@@ -63,7 +65,8 @@ class SnapshotRun {
   readonly #sink: SnapshotSink;
   readonly #options: SnapshotOptions;
   readonly #limits: SnapshotLimits;
-  #isReserved = false;
+  /** Rows are next: the condition itself has been found to be right. */
+  isReserved = false;
 
   constructor(sql: Sql, request: SnapshotRequest, sink: SnapshotSink, options: SnapshotOptions) {
     this.#sql = sql;
@@ -78,7 +81,7 @@ class SnapshotRun {
       await this.#attempt(true);
     } catch (error) {
       // LOCK TABLE wants SELECT on the whole table, where COPY is content with the columns it reads.
-      if (this.#isReserved || !isDenied(error)) throw error;
+      if (this.isReserved || !isDenied(error)) throw error;
       await this.#attempt(false);
     }
   }
@@ -108,7 +111,7 @@ class SnapshotRun {
     const { lockTimeoutMs } = this.#limits;
     await transaction.query(prepareSnapshotSql(table, { isLocked, lockTimeoutMs }));
     signal.throwIfAborted();
-    this.#isReserved = true;
+    this.isReserved = true;
     onReserved();
     const [row] = await transaction.query(visibilitySql(table));
     signal.throwIfAborted();

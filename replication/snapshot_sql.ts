@@ -102,7 +102,7 @@ export function snapshotError(error: unknown): unknown {
   }
   if (NAMES_ONLY.test(code)) return new Error(error.message, { cause: error });
   // Clients may ask about columns that they must not read: a bad cast would tell them the value.
-  return new Error(`Postgres can't evaluate the shape for some row (SQLSTATE ${code})`);
+  return new Error(rowMessage(code));
 }
 
 /** Division by zero; syntax and access rules; features: their messages hold names, never values. */
@@ -112,18 +112,31 @@ const NAMES_ONLY = /^(22012|42...|0A...)$/;
 const CHANGED_STATES = ["42P01", "42703", "42883", "42704", "3F000"];
 
 /**
- * What is wrong with a condition if Postgres refuses it, for its constants or for a row's values;
- * undefined if that is not why a statement with one failed.
+ * What is wrong with a condition if Postgres refuses it, for its constants or, once rows are read,
+ * for a row's values; undefined if that is not why a statement with one failed. Values are not the
+ * client's to know: they may be of columns that it can't select.
  */
-export function conditionError(error: unknown): InvalidRequestError | undefined {
+export function conditionError(error: unknown, ofRows = false): InvalidRequestError | undefined {
   if (!(error instanceof Error) || error.name !== "PostgresError") return undefined;
   const code = "code" in error ? `${error.code}` : "";
   const isCollation = code === "42704" && error.message.startsWith("collation ");
   const isCondition = /^(22|42)/.test(code) && code !== "42501" && !CHANGED_STATES.includes(code);
   if (!isCondition && !isCollation) return undefined;
+  if (ofRows && !isConstantText(error.message)) {
+    return new InvalidRequestError({ where: [rowMessage(code)] });
+  }
   const syntax = /^invalid input (?:syntax for type|value for) (.+?): "(.*)"$/s.exec(error.message);
   const message = syntax ? `invalid syntax for type ${syntax[1]}: ${syntax[2]}` : error.message;
   return new InvalidRequestError({ where: [message] });
+}
+
+/** Such as "division by zero": whatever quotes or counts may tell a value. */
+function isConstantText(message: string): boolean {
+  return !/["'\d]/.test(message);
+}
+
+function rowMessage(code: string): string {
+  return `Postgres can't evaluate the shape for some row (SQLSTATE ${code})`;
 }
 
 export function lockTimeout(cause?: unknown): UnavailableError {

@@ -181,6 +181,18 @@ Deno.test("planConditionSql() embeds a condition that may end in a comment", () 
   );
 });
 
+Deno.test("conditionError() never tells a row's values", () => {
+  const secret = conditionError(
+    serverError("22P02", 'invalid input syntax for type integer: "s3"'),
+    true,
+  );
+  assert.deepEqual(secret?.errors, {
+    where: ["Postgres can't evaluate the shape for some row (SQLSTATE 22P02)"],
+  });
+  const constant = conditionError(serverError("22012", "division by zero"), true);
+  assert.deepEqual(constant?.errors, { where: ["division by zero"] });
+});
+
 Deno.test("conditionError() tells a condition that Postgres refuses from other trouble", () => {
   const messages = {
     'invalid input syntax for type interval: "soon"': "invalid syntax for type interval: soon",
