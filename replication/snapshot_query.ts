@@ -55,7 +55,7 @@ export async function readSnapshot(
   } catch (error) {
     options.signal.throwIfAborted();
     const isCondition = request.where !== undefined;
-    throw (isCondition ? conditionError(error, run.isReserved) : undefined) ?? snapshotError(error);
+    throw (isCondition ? conditionError(error, run.isReading) : undefined) ?? snapshotError(error);
   }
 }
 
@@ -65,8 +65,9 @@ class SnapshotRun {
   readonly #sink: SnapshotSink;
   readonly #options: SnapshotOptions;
   readonly #limits: SnapshotLimits;
-  /** Rows are next: the condition itself has been found to be right. */
-  isReserved = false;
+  #isReserved = false;
+  /** The condition itself has been found to be right; what fails now fails for a row. */
+  isReading = false;
 
   constructor(sql: Sql, request: SnapshotRequest, sink: SnapshotSink, options: SnapshotOptions) {
     this.#sql = sql;
@@ -81,7 +82,7 @@ class SnapshotRun {
       await this.#attempt(true);
     } catch (error) {
       // LOCK TABLE wants SELECT on the whole table, where COPY is content with the columns it reads.
-      if (this.isReserved || !isDenied(error)) throw error;
+      if (this.#isReserved || !isDenied(error)) throw error;
       await this.#attempt(false);
     }
   }
@@ -111,7 +112,7 @@ class SnapshotRun {
     const { lockTimeoutMs } = this.#limits;
     await transaction.query(prepareSnapshotSql(table, { isLocked, lockTimeoutMs }));
     signal.throwIfAborted();
-    this.isReserved = true;
+    this.#isReserved = true;
     onReserved();
     const [row] = await transaction.query(visibilitySql(table));
     signal.throwIfAborted();
@@ -120,6 +121,7 @@ class SnapshotRun {
     }
     if (where !== undefined) await transaction.query(planConditionSql(table, where));
     signal.throwIfAborted();
+    this.isReading = true;
     this.#sink.visible(parseVisibility(row.snapshot, row.wal));
     signal.throwIfAborted();
     if (hasRows) await this.#copy(transaction, text, reject);
