@@ -13,7 +13,7 @@ import { createHandleMaker } from "./handle.ts";
 import type { Ingest } from "./ingest.ts";
 import type { StoredShape, StoredState } from "./log/store.ts";
 import { type Logger, type Source, TableChangedError } from "./ports.ts";
-import { isTableCompatible } from "./routing/compatibility.ts";
+import { whyShapeEnds } from "./routing/compatibility.ts";
 import {
   type DefinitionRequest,
   type ServiceState,
@@ -24,7 +24,7 @@ import { Shape, type ShapeResources } from "./shape.ts";
 import { ShapeIndex } from "./shape_index.ts";
 import { fillShape, parseStoredSnapshot } from "./snapshot.ts";
 import { formatStoredDefinition, parseStoredDefinition } from "./stored_definition.ts";
-import type { Table, TableName } from "./table.ts";
+import { type Table, type TableName, withPartitions } from "./table.ts";
 
 /** Between its connection being ready and its snapshot being taken a new shape holds up the stream. */
 const SNAPSHOT_START_MS = 5_000;
@@ -181,7 +181,7 @@ export class Catalog implements ShapeService {
   tableChanged(oid: number, now: Table | undefined): void {
     let hasGrown = false;
     for (const shape of this.#index.onTable(oid)) {
-      const reason = whyOver(shape.definition, now);
+      const reason = whyShapeEnds(shape.definition, now);
       if (reason) this.#end(shape, reason);
       else if (now) {
         hasGrown ||= now.partitions.length > shape.definition.table.partitions.length;
@@ -226,7 +226,8 @@ export class Catalog implements ShapeService {
   async #look(oid: number, partition: number): Promise<void> {
     for (;;) {
       const table = this.#index.tableByOid(oid);
-      if (!table || table.partitions.includes(partition)) return;
+      const shapes = this.#index.onTable(oid);
+      if (!table || shapes.every(({ definition }) => hasPartition(definition, partition))) return;
       const now = await this.#options.source.describe(table);
       // The watch was faster, and may have seen more.
       if (table !== this.#index.tableByOid(oid)) continue;
@@ -363,22 +364,8 @@ export class Catalog implements ShapeService {
   }
 }
 
-/** The table with partitions that its shapes have learnt of after they were made. */
-function withPartitions(table: Table, learnt: readonly number[]): Table {
-  if (learnt.length === 0) return table;
-  const partitions = [...new Set([...table.partitions, ...learnt])].sort((a, b) => a - b);
-  return { ...table, partitions };
-}
-
-/** Why a shape can't go on with the table as it is now. */
-function whyOver(definition: ShapeDefinition, now: Table | undefined): string | undefined {
-  if (!now) return "The table is gone";
-  if (!isTableCompatible(definition, now)) return "The table's definition changed";
-  // Rows that come and go with a partition are not in the stream.
-  const { partitions } = definition.table;
-  if (partitions.some((oid) => !now.partitions.includes(oid))) return "The table lost a partition";
-  const isFilled = now.attached.some((oid) => !partitions.includes(oid));
-  return isFilled ? "A partition was attached to the table" : undefined;
+function hasPartition({ table }: ShapeDefinition, partition: number): boolean {
+  return table.partitions.includes(partition);
 }
 
 /** What those who wait for the first rows are told. */

@@ -337,8 +337,9 @@ export class Ingest {
   #build(relation: Relation): void {
     const routes = new RelationRoutes(relation);
     for (const shape of this.#shapesOn(relation.oid)) {
-      if (routes.add(shape) || this.#transaction?.isSeenBy(shape) !== false) continue;
-      this.#rotate(shape, "The table's definition changed");
+      const problem = whyNotRouted(routes, shape);
+      if (!problem || this.#transaction?.isSeenBy(shape) !== false) continue;
+      this.#rotate(shape, problem);
     }
     this.#routes.set(relation.oid, routes);
     this.#endReplaced(relation);
@@ -386,5 +387,14 @@ export class Ingest {
     if (relationOid === tableOid) return true;
     if (this.#ancestors.get(relationOid)?.includes(tableOid)) return true;
     return this.#byTable.get(tableOid)?.partitions.has(relationOid) ?? false;
+  }
+}
+
+/** One shape that can't be routed must not stop the stream of the others. */
+function whyNotRouted(routes: RelationRoutes, shape: Shape): string | undefined {
+  try {
+    return routes.add(shape) ? undefined : "The table's definition changed";
+  } catch (error) {
+    return `Its filter can't be evaluated: ${error instanceof Error ? error.message : error}`;
   }
 }

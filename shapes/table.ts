@@ -53,6 +53,13 @@ export function keyColumns(table: Table): readonly TableColumn[] {
   return key.toSorted((a, b) => (a.keyIndex ?? 0) - (b.keyIndex ?? 0));
 }
 
+/** The table with partitions that its shapes have learnt of after they were made. */
+export function withPartitions(table: Table, learnt: readonly number[]): Table {
+  if (learnt.length === 0) return table;
+  const partitions = [...new Set([...table.partitions, ...learnt])].sort((a, b) => a - b);
+  return { ...table, partitions };
+}
+
 /** Whether two descriptions say the same, down to the partitions. */
 export function isSameTable(a: Table, b: Table): boolean {
   return a === b || a.oid === b.oid && a.schema === b.schema && a.name === b.name &&

@@ -37,6 +37,20 @@ export function isTableCompatible(definition: ShapeDefinition, now: Table): bool
   });
 }
 
+/** Why a shape can't go on with the table as it is now; undefined when it can. */
+export function whyShapeEnds(
+  definition: ShapeDefinition,
+  now: Table | undefined,
+): string | undefined {
+  if (!now) return "The table is gone";
+  if (!isTableCompatible(definition, now)) return "The table's definition changed";
+  // Rows that come and go with a partition are not in the stream.
+  const { partitions } = definition.table;
+  if (partitions.some((oid) => !now.partitions.includes(oid))) return "The table lost a partition";
+  const isFilled = now.attached.some((oid) => !partitions.includes(oid));
+  return isFilled ? "A partition was attached to the table" : undefined;
+}
+
 function neededColumns({ table, columns, where }: ShapeDefinition) {
   if (!where) return columns;
   return [...columns, ...table.columns.filter(({ name }) => where.columns.includes(name))];

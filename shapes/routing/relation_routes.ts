@@ -51,9 +51,14 @@ export class RelationRoutes {
     if (!isRelationCompatible(shape.definition, this.relation)) return false;
     if (this.#targets.has(shape)) return true;
     const target = { shape, encoder: this.#encoderOf(shape), mark: 0 };
-    this.#targets.set(shape, target);
     this.#externals.add(shape);
-    this.#router.add(target, shape.definition.where);
+    try {
+      this.#router.add(target, shape.definition.where);
+    } catch (error) {
+      this.#externals.remove(shape);
+      throw error;
+    }
+    this.#targets.set(shape, target);
     return true;
   }
 

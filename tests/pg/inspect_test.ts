@@ -225,6 +225,44 @@ Deno.test("describeTable() lists partitions of all levels, and ancestors lead ba
   });
 });
 
+Deno.test("describeTable() tells partitions that were attached from those born as such", async () => {
+  const ddl = `
+    CREATE TABLE root (id int DEFAULT 1, v text DEFAULT 'x', PRIMARY KEY (id)) PARTITION BY LIST (id);
+    CREATE TABLE born PARTITION OF root FOR VALUES IN (1);
+    CREATE TABLE born_with_more PARTITION OF root (v NOT NULL, CHECK (id > 0)) FOR VALUES IN (2);
+    CREATE TABLE born_deep PARTITION OF root FOR VALUES IN (3, 4, 5) PARTITION BY LIST (id);
+    CREATE TABLE born_deeper PARTITION OF born_deep DEFAULT;
+    CREATE TABLE attached (LIKE root INCLUDING ALL);
+    ALTER TABLE root ATTACH PARTITION attached FOR VALUES IN (6);
+    CREATE TABLE tree (LIKE root INCLUDING ALL) PARTITION BY LIST (id);
+    CREATE TABLE tree_leaf PARTITION OF tree FOR VALUES IN (7);
+    ALTER TABLE root ATTACH PARTITION tree FOR VALUES IN (7);
+    CREATE TABLE again PARTITION OF root FOR VALUES IN (8);
+    ALTER TABLE root DETACH PARTITION again;
+    ALTER TABLE root ATTACH PARTITION again FOR VALUES IN (8);
+    ALTER TABLE root ALTER v SET STATISTICS 5`;
+  await withTables(ddl, async (describe, sql) => {
+    await sql.begin(async (tx) => {
+      await tx.unsafe("CREATE TABLE at_once AS SELECT 9 AS id, 'x'::text AS v");
+      await tx.unsafe("ALTER TABLE at_once ADD PRIMARY KEY (id)");
+      await tx.unsafe("ALTER TABLE root ATTACH PARTITION at_once FOR VALUES IN (9)");
+      await tx.unsafe("CREATE TABLE born_late PARTITION OF root FOR VALUES IN (10)");
+      await tx.unsafe("INSERT INTO born_late VALUES (10)");
+    });
+    for (const what of ["FULL pg_attribute", "FULL pg_inherits", "FREEZE"]) {
+      await sql.unsafe(`VACUUM ${what}`);
+    }
+    const root = await describe("root");
+    const named = await sql.unsafe<{ name: string }[]>(
+      `SELECT relname AS name FROM pg_class WHERE oid IN (${root?.attached})`,
+    );
+    const names = named.map(({ name }) => name).toSorted();
+    assert.deepEqual(names, ["again", "at_once", "attached", "tree", "tree_leaf"]);
+    assert.equal(root?.partitions.length, 10);
+    assert.deepEqual((await describe("tree"))?.attached, []);
+  });
+});
+
 Deno.test("describeTable() says when the database cannot be asked", async () => {
   const sql = openPool({ url: parseDatabaseUrl("postgresql://postgres@127.0.0.1:1/none"), max: 1 });
   const failure = await describeTable(sql, { schema: "public", name: "x" }).catch((error) => error);
