@@ -24,6 +24,7 @@ export function testStoreContract(name: string, openStorage: () => Promise<TestS
       await body(world);
     });
   testStates(test);
+  testRecords(test);
   testDropsAndMistakes(test);
   testSnapshots(test);
   testLogs(test);
@@ -69,7 +70,9 @@ function testStates(test: Test): void {
       }]);
     }
   });
+}
 
+function testRecords(test: Test): void {
   test("keeps the partitions of tables, as they were given last", async (world) => {
     const many = Array.from({ length: 3_000 }, (_, i) => 20_000 + i);
     world.store.setPartitions(1, [4, 5]);
