@@ -4,7 +4,7 @@ import type { ServerContext } from "./context.ts";
 import { invalidAnswer, messageAnswer } from "./error_answers.ts";
 import { type DeleteRequest, type Params, parseDeleteRequest } from "./params.ts";
 import { CACHE, CONTENT_TYPE, HEADER, MESSAGE, YES } from "./protocol.ts";
-import { untilActive } from "./resolve.ts";
+import { untilServing } from "./resolve.ts";
 import type { Exchange } from "./serve_shape.ts";
 
 /** DELETE of a shape, by its definition or its handle (WIRE.md 1.5). */
@@ -13,7 +13,7 @@ export async function deleteShape(
   { request, method }: Exchange,
   query: Params,
 ): Promise<Answer> {
-  if (context.service.state !== "active") await untilActive(context, request.signal);
+  await untilServing(context, () => request.signal);
   if (!context.config.isDeleteAllowed) {
     return messageAnswer(405, method, { message: MESSAGE.deleteNotAllowed });
   }

@@ -39,7 +39,7 @@ export function handleRequest(
     case "preflight":
       return toResponse(context, preflightAnswer(request), "shape", readEcho(request));
     case "health": {
-      const answer = healthAnswer(context.service.state);
+      const answer = healthAnswer(context.service.mode);
       return toResponse(context, answer, "other", readEcho(request));
     }
     case "root":

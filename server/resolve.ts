@@ -29,16 +29,16 @@ async function findOrCreate(
   definition: DefinitionRequest,
   signal: () => AbortSignal,
 ): Promise<ServedShape> {
-  if (!isActive(context.service)) {
-    const present = await findWhileInactive(context.service, definition);
+  if (!isServing(context.service)) {
+    const present = await findWhileStarting(context.service, definition);
     if (present) return present;
-    await untilActive(context, signal());
+    await untilServing(context, signal);
   }
   return await context.service.findOrCreate(definition);
 }
 
 /** What was stored is served whatever is wrong with Postgres. */
-async function findWhileInactive(
+async function findWhileStarting(
   service: ShapeService,
   definition: DefinitionRequest,
 ): Promise<ServedShape | undefined> {
@@ -50,17 +50,20 @@ async function findWhileInactive(
   }
 }
 
-/** Throws `UnavailableError` when the service is not active in time. */
-export async function untilActive(context: ServerContext, signal: AbortSignal): Promise<void> {
+/** Throws `UnavailableError` when Postgres can't be asked in time. */
+export async function untilServing(
+  context: ServerContext,
+  signal: () => AbortSignal,
+): Promise<void> {
   const { service, config, shutdown } = context;
-  if (isActive(service)) return;
-  await service.whenActive(config.readyTimeoutMs, AbortSignal.any([signal, shutdown]));
-  if (isActive(service)) return;
-  throw new UnavailableError(service.stateReason, { retryAfterSeconds: RETRY_NOT_READY_SECONDS });
+  if (isServing(service)) return;
+  await service.whenServing(config.readyTimeoutMs, AbortSignal.any([signal(), shutdown]));
+  if (isServing(service)) return;
+  throw new UnavailableError(service.mode.detail, { retryAfterSeconds: RETRY_NOT_READY_SECONDS });
 }
 
-function isActive(service: ShapeService): boolean {
-  return service.state === "active";
+function isServing(service: ShapeService): boolean {
+  return service.mode.kind !== "starting";
 }
 
 /** Mistakes in the shape's own definition come first. */
@@ -69,7 +72,7 @@ async function refuseSubset(
   definition: DefinitionRequest,
   signal: () => AbortSignal,
 ): Promise<never> {
-  if (!isActive(context.service)) await untilActive(context, signal());
+  await untilServing(context, signal);
   await context.service.find(definition);
   throw new InvalidRequestError({ subset: [FIELD_ERROR.subsetUnsupported] });
 }

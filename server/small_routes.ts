@@ -1,20 +1,29 @@
-import type { ServiceState } from "../shapes/service.ts";
+import type { Mode } from "../shapes/mode.ts";
 import { type Answer, type HeaderPair, jsonBody, NO_BODY } from "./answer.ts";
 import { CACHE, CONTENT_TYPE, CORS, HEADER, KEEP_CONNECTION } from "./protocol.ts";
 
-const HEALTH_STATUS: Readonly<Record<ServiceState, number>> = {
+/** States of the health route; the modes of `/v1/status` say more. */
+type HealthState = "active" | "waiting" | "starting";
+
+const HEALTH_STATUS: Readonly<Record<HealthState, number>> = {
   active: 200,
   waiting: 202,
   starting: 202,
 };
 
 /** What probes ask (WIRE.md 1.3). */
-export function healthAnswer(state: ServiceState): Answer {
+export function healthAnswer(mode: Mode): Answer {
+  const state = healthState(mode);
   return {
     status: HEALTH_STATUS[state],
     headers: [[HEADER.contentType, CONTENT_TYPE.json], [HEADER.cacheControl, CACHE.never]],
     body: jsonBody({ status: state }),
   };
+}
+
+function healthState({ kind, reason }: Mode): HealthState {
+  if (kind === "live" || reason === "sleeping" || reason === "query_mode") return "active";
+  return reason === "lock_held" ? "waiting" : "starting";
 }
 
 /** Names of headers with separators, as browsers list them. */

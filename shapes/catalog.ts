@@ -12,14 +12,10 @@ import { InvalidRequestError, ShapeGoneError, UnavailableError } from "./errors.
 import { createHandleMaker } from "./handle.ts";
 import type { Ingest } from "./ingest.ts";
 import type { StoredShape, StoredState } from "./log/store.ts";
+import type { Mode } from "./mode.ts";
 import { type Logger, type Source, TableChangedError } from "./ports.ts";
 import { whyShapeEnds } from "./routing/compatibility.ts";
-import {
-  type DefinitionRequest,
-  type ServiceState,
-  type ShapeService,
-  SnapshotError,
-} from "./service.ts";
+import { type DefinitionRequest, type ShapeService, SnapshotError } from "./service.ts";
 import { Shape, type ShapeResources } from "./shape.ts";
 import { ShapeIndex } from "./shape_index.ts";
 import { fillShape, parseStoredSnapshot } from "./snapshot.ts";
@@ -47,21 +43,17 @@ export class Catalog implements ShapeService {
   readonly #makeHandle: (definition: string) => string;
   #ingest: Ingest | undefined;
   #rules: DefinitionRules = { hasGeneratedColumns: false, isTextOrderBytewise: false };
-  #state: ServiceState = "starting";
-  #stateReason = "";
-  #activated = Promise.withResolvers<void>();
+  #mode: Mode;
+  #serving = Promise.withResolvers<void>();
 
   constructor(options: CatalogOptions) {
     this.#options = options;
     this.#makeHandle = createHandleMaker(options.nowMs);
+    this.#mode = { kind: "starting", reason: "starting", detail: "", sinceMs: options.nowMs() };
   }
 
-  get state(): ServiceState {
-    return this.#state;
-  }
-
-  get stateReason(): string {
-    return this.#stateReason;
+  get mode(): Mode {
+    return this.#mode;
   }
 
   get lastSeenLsn(): bigint {
@@ -77,25 +69,22 @@ export class Catalog implements ShapeService {
     return this.#index.tables;
   }
 
-  setState(state: ServiceState, reason: string): void {
-    if (state === "active" && this.#state !== "active") this.#activated.resolve();
-    else if (state !== "active" && this.#state === "active") {
-      this.#activated = Promise.withResolvers();
-    }
-    this.#state = state;
-    this.#stateReason = reason;
+  setMode(mode: Mode): void {
+    if (mode.kind !== "starting") this.#serving.resolve();
+    else if (this.#mode.kind !== "starting") this.#serving = Promise.withResolvers();
+    this.#mode = mode;
   }
 
   setRules(rules: DefinitionRules): void {
     this.#rules = rules;
   }
 
-  async whenActive(timeoutMs: number, signal: AbortSignal): Promise<void> {
-    if (this.#state === "active" || signal.aborted) return;
+  async whenServing(timeoutMs: number, signal: AbortSignal): Promise<void> {
+    if (this.#mode.kind !== "starting" || signal.aborted) return;
     const over = Promise.withResolvers<void>();
     const timer = setTimeout(over.resolve, timeoutMs);
     signal.addEventListener("abort", () => over.resolve(), { once: true });
-    await Promise.race([this.#activated.promise, over.promise]);
+    await Promise.race([this.#serving.promise, over.promise]);
     clearTimeout(timer);
   }
 

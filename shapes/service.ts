@@ -1,5 +1,6 @@
 /** What HTTP asks of the domain. `server/` depends on this file, not on how it is done. */
 
+import type { Mode } from "./mode.ts";
 import type { Offset, RequestedOffset } from "./offset.ts";
 
 /** A shape's definition as the request spells it, not yet checked against the table. */
@@ -15,20 +16,11 @@ export interface DefinitionRequest {
   readonly log: "full" | "changes_only";
 }
 
-/**
- * `starting`: no connection to Postgres yet; `waiting`: another instance holds the lock, logs can
- * be read; `active`: everything works.
- */
-export type ServiceState = "starting" | "waiting" | "active";
-
 export interface ShapeService {
-  readonly state: ServiceState;
+  readonly mode: Mode;
 
-  /** Why it is not active, for a 503. */
-  readonly stateReason: string;
-
-  /** Resolves when active, or when the time is over or the signal fires. */
-  whenActive(timeoutMs: number, signal: AbortSignal): Promise<void>;
+  /** Resolves when shapes can be made (not `starting`), or when the time is over or the signal fires. */
+  whenServing(timeoutMs: number, signal: AbortSignal): Promise<void>;
 
   /** Commit LSN of the last transaction that all shapes have seen, of whatever table. */
   readonly lastSeenLsn: bigint;
@@ -53,6 +45,12 @@ export interface ServedShape {
 
   /** True once it was rotated, deleted or evicted; it never comes back. */
   readonly isGone: boolean;
+
+  /**
+   * True while its log is known to lack changes, or is kept up by queries only: whatever the mode of
+   * the service, answers must say so.
+   */
+  readonly isBehind: boolean;
 
   /** The last visible offset: `0_inf` while the log is empty. */
   readonly head: Offset;

@@ -86,6 +86,10 @@ export class Shape implements ServedShape {
     return this.#isGone;
   }
 
+  get isBehind(): boolean {
+    return false;
+  }
+
   get isStarted(): boolean {
     return this.#isStarted;
   }

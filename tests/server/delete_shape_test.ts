@@ -1,5 +1,6 @@
 import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
 import { InvalidRequestError } from "../../shapes/errors.ts";
+import { LIVE, STARTING } from "./fake_service.ts";
 import { openHarness } from "./harness.ts";
 
 const ALLOWED = { isDeleteAllowed: true };
@@ -69,10 +70,10 @@ Deno.test("DELETE is refused unless it is allowed, before anything is looked at"
 
 Deno.test("DELETE waits for the service", async () => {
   const { send, service } = openHarness(ALLOWED);
-  service.state = "waiting";
+  service.mode = STARTING;
   const refused = await send("/v1/shape?table=items", DELETE);
   equal(refused.status, 503);
   equal(refused.headers.get("retry-after"), "5");
-  service.onWait = () => service.state = "active";
+  service.onWait = () => service.mode = LIVE;
   equal((await send("/v1/shape?table=items", DELETE)).status, 202);
 });

@@ -1,12 +1,12 @@
 import { ShapeGoneError } from "../../shapes/errors.ts";
 import { compareOffsets, type Offset, SNAPSHOT_END } from "../../shapes/offset.ts";
 import type { LogFields, Logger } from "../../shapes/ports.ts";
+import type { Mode } from "../../shapes/mode.ts";
 import type {
   DefinitionRequest,
   Page,
   PageBody,
   ServedShape,
-  ServiceState,
   ShapeService,
 } from "../../shapes/service.ts";
 
@@ -28,6 +28,7 @@ export class FakeShape implements ServedShape {
   schemaHeader = '{"id":{"type":"int4"}}';
   isGone = false;
   isStarted = true;
+  isBehind = false;
   head: Offset = SNAPSHOT_END;
   /** One entry a chunk of the snapshot. */
   snapshot: Uint8Array[] = [itemBytes({ key: "1" }, { headers: { control: "snapshot-end" } })];
@@ -149,17 +150,25 @@ export function concat(pieces: readonly Uint8Array[]): Uint8Array {
   return bytes;
 }
 
+export const LIVE: Mode = { kind: "live", reason: undefined, detail: "", sinceMs: 0 };
+
+export const STARTING: Mode = {
+  kind: "starting",
+  reason: "postgres_unreachable",
+  detail: "Timeout waiting for database connection",
+  sinceMs: 0,
+};
+
 /** The domain's port, scripted: shapes by table name. */
 export class FakeService implements ShapeService {
-  state: ServiceState = "active";
-  stateReason = "Timeout waiting for database connection";
+  mode: Mode = LIVE;
   lastSeenLsn = 500n;
   readonly shapes = new Map<string, FakeShape>();
   readonly dropped: string[] = [];
   readonly definitions: DefinitionRequest[] = [];
   findError: Error | undefined;
   createError: Error | undefined;
-  /** What `whenActive` does before it resolves. */
+  /** What `whenServing` does before it resolves. */
   onWait = () => {};
   #created = 0;
 
@@ -168,7 +177,7 @@ export class FakeService implements ShapeService {
     return shape;
   }
 
-  whenActive(): Promise<void> {
+  whenServing(): Promise<void> {
     this.onWait();
     return Promise.resolve();
   }

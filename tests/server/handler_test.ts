@@ -1,4 +1,6 @@
 import { deepStrictEqual as deepEqual, match, strictEqual as equal } from "node:assert/strict";
+import type { Mode } from "../../shapes/mode.ts";
+import { LIVE, STARTING } from "./fake_service.ts";
 import { held, NOTHING_HELD, openHarness, told } from "./harness.ts";
 
 const JSON_TYPE = "application/json; charset=utf-8";
@@ -138,8 +140,16 @@ Deno.test("preflights allow what the browser wants to send", async () => {
 
 Deno.test("health tells the state of the service", async () => {
   const harness = openHarness();
-  for (const [state, status] of [["active", 200], ["waiting", 202], ["starting", 202]] as const) {
-    harness.service.state = state;
+  const modes: [Partial<Mode>, string, number][] = [
+    [LIVE, "active", 200],
+    [{ reason: "sleeping" }, "active", 200],
+    [{ kind: "fallback", reason: "query_mode" }, "active", 200],
+    [{ kind: "fallback", reason: "slot_lost" }, "starting", 202],
+    [{ reason: "lock_held" }, "waiting", 202],
+    [STARTING, "starting", 202],
+  ];
+  for (const [mode, state, status] of modes) {
+    harness.service.mode = { ...STARTING, ...mode };
     const response = await harness.send("/v1/health");
     equal(response.status, status);
     deepEqual(await response.json(), { status: state });

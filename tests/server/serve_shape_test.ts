@@ -6,7 +6,7 @@ import {
 } from "node:assert/strict";
 import { InvalidRequestError, ShapeGoneError, UnavailableError } from "../../shapes/errors.ts";
 import { SnapshotError } from "../../shapes/service.ts";
-import { FakeShape } from "./fake_service.ts";
+import { FakeShape, LIVE, STARTING } from "./fake_service.ts";
 import { held, NOTHING_HELD, openHarness, told } from "./harness.ts";
 import { settle } from "./manual_clock.ts";
 
@@ -270,22 +270,22 @@ Deno.test("requests for subsets are refused, after mistakes in the shape itself"
 
 Deno.test("a stored shape is served whatever the state; others wait, then are refused", async () => {
   const harness = openHarness();
-  harness.service.state = "starting";
+  harness.service.mode = STARTING;
   equal((await harness.read("-1")).status, 200);
   const refused = await harness.send("/v1/shape?table=others&offset=-1");
   equal(refused.status, 503);
   equal(refused.headers.get("retry-after"), "5");
   equal(await refused.text(), '{"message":"Timeout waiting for database connection"}');
-  harness.service.onWait = () => harness.service.state = "active";
+  harness.service.onWait = () => harness.service.mode = LIVE;
   equal((await harness.send("/v1/shape?table=others&offset=-1")).status, 200);
 });
 
 Deno.test("a database that cannot be asked does not hinder the wait for the service", async () => {
   const harness = openHarness();
-  harness.service.state = "starting";
+  harness.service.mode = STARTING;
   harness.service.findError = new UnavailableError("No database", { retryAfterSeconds: 1 });
   harness.service.onWait = () => {
-    harness.service.state = "active";
+    harness.service.mode = LIVE;
     harness.service.findError = undefined;
   };
   equal((await harness.read("-1")).status, 200);

@@ -5,6 +5,7 @@ import {
   rejects,
   strictEqual as equal,
 } from "node:assert/strict";
+import type { Mode } from "../../shapes/mode.ts";
 import { UnavailableError } from "../../shapes/errors.ts";
 import { loadParser } from "../../shapes/where/parse.ts";
 import { DrivenStore } from "../support/driven_store.ts";
@@ -199,23 +200,24 @@ Deno.test("Catalog.endAll() ends all", async () => {
   equal(catalog.shapeCount, 0);
 });
 
-Deno.test("Catalog.whenActive() resolves when active, late, or when nobody waits any more", async () => {
+Deno.test("Catalog.whenServing() resolves when shapes can be made, late, or when nobody waits any more", async () => {
   const { catalog } = await start();
-  equal(catalog.state, "starting");
+  equal(catalog.mode.kind, "starting");
   const signal = new AbortController();
-  const active = catalog.whenActive(60_000, new AbortController().signal);
-  const left = catalog.whenActive(60_000, signal.signal);
+  const active = catalog.whenServing(60_000, new AbortController().signal);
+  const left = catalog.whenServing(60_000, signal.signal);
   signal.abort();
   await left;
-  await catalog.whenActive(0, new AbortController().signal);
-  catalog.setState("waiting", "Another instance holds the lock");
-  deepEqual([catalog.state, catalog.stateReason], ["waiting", "Another instance holds the lock"]);
-  catalog.setState("active", "");
+  await catalog.whenServing(0, new AbortController().signal);
+  catalog.setMode({ ...catalog.mode, detail: "No connection" });
+  equal(catalog.mode.detail, "No connection");
+  catalog.setMode({ kind: "fallback", reason: "no_slot", detail: "No slot", sinceMs: 1 });
   await active;
-  await catalog.whenActive(60_000, new AbortController().signal);
-  catalog.setState("starting", "Lost");
-  await catalog.whenActive(0, new AbortController().signal);
-  equal(catalog.state, "starting");
+  await catalog.whenServing(60_000, new AbortController().signal);
+  const lost = { kind: "starting", reason: "postgres_unreachable", detail: "Lost", sinceMs: 2 };
+  catalog.setMode(lost as Mode);
+  await catalog.whenServing(0, new AbortController().signal);
+  equal(catalog.mode.kind, "starting");
 });
 
 Deno.test("Catalog.lastSeenLsn is the ingest's", async () => {
