@@ -46,6 +46,8 @@ export interface ServeConfig {
   readonly cacheStaleAgeSeconds: number;
   readonly chunkBytes: number;
   readonly longPollTimeoutMs: number;
+  /** In fallback a shape that somebody waits for is compared with the database this often. */
+  readonly fallbackIntervalMs: number;
   readonly maxConcurrentRequests: RequestLimits;
   /** The least recently used shapes beyond it are dropped; undefined for no limit. */
   readonly maxShapes: number | undefined;
@@ -206,6 +208,14 @@ export const OPTIONS: OptionTable = {
     type: durationMs,
     initial: 20_000,
     doc: "How long a live request waits for news",
+  },
+  fallbackIntervalMs: {
+    flag: "fallback-interval",
+    env: ["ELECTRIC_FALLBACK_INTERVAL"],
+    type: durationMs,
+    initial: 2_000,
+    doc: "How often a shape that is waited for is compared with the database while the " +
+      "replication stream does not run",
   },
   maxConcurrentRequests: {
     flag: "max-concurrent-requests",

@@ -18,6 +18,7 @@ import { SERVER_DEFAULTS, type ServerConfig } from "../server/config.ts";
 import { createHandler } from "../server/handler.ts";
 import { listen, type Listener } from "../server/listen.ts";
 import { Catalog } from "../shapes/catalog.ts";
+import { Continuity } from "../shapes/continuity.ts";
 import { Ingest } from "../shapes/ingest.ts";
 import { KvStore } from "../shapes/log/kv_store.ts";
 import { MemoryStore } from "../shapes/log/memory_store.ts";
@@ -26,6 +27,7 @@ import type { ShapeStore, StoredState } from "../shapes/log/store.ts";
 import type { Mode } from "../shapes/mode.ts";
 import type { Logger } from "../shapes/ports.ts";
 import { TailBudget } from "../shapes/log/tail.ts";
+import { Refresher } from "../shapes/reconcile/refresher.ts";
 import { loadParser } from "../shapes/where/parse.ts";
 import { VERSION } from "./help.ts";
 import type { LineLogger } from "./logger.ts";
@@ -36,6 +38,8 @@ import { StreamIntake } from "./stream_intake.ts";
 /** Catalog look-ups and publication changes; snapshots have the pool of their own. */
 const ADMIN_CONNECTIONS = 4;
 const EVICTION_MS = 60_000;
+/** Each reads a whole shape from the database. */
+const RECONCILES_MAX = 4;
 /** The process is gone this long after it was asked to end, whatever still hangs. */
 const SHUTDOWN_MAX_MS = 9_000;
 
@@ -66,26 +70,33 @@ export async function serve(
     isManual,
     logger: component("source"),
   });
-  const { catalog, ingest } = openDomain({
+  const parts = {
     config,
     store,
     state,
     source,
     logger: component("shapes"),
-    confirm: (position) => replicator.confirm(position),
-  });
+    confirm: (position: bigint) => replicator.confirm(position),
+  };
+  const domain = openDomain(parts);
+  const { catalog, ingest, continuity } = domain;
+  const refresher = openRefresher(parts, domain);
   const replicator = new Replicator({
     url: databaseUrl(config, config.databaseUrl),
     streamId,
     isManual,
-    sink: new StreamIntake({ store, catalog, ingest, source, admin, stored: state.identity }),
+    sink: new StreamIntake({ continuity, catalog, ingest, source, admin }),
     logger: component("replication"),
     onState: (state) => catalog.setMode(modeOf(state)),
   });
   const listener = openPort(config, catalog, logger, ending);
   logger.info("Listening", { port: listener.addr.port, shapes: state.shapes.length });
 
-  const working = [replicator.run(ending), watchSource(source, catalog, ending)];
+  const working = [
+    replicator.run(ending),
+    watchSource(source, catalog, ending),
+    refresher.run(ending),
+  ];
   evictRegularly(config, catalog, stack);
   await aborted(ending);
   const hardStop = setTimeout(() => Deno.exit(failure.signal.aborted ? 1 : 0), SHUTDOWN_MAX_MS);
@@ -124,9 +135,11 @@ function openDomain({ config, store, state, source, logger, confirm }: DomainPar
   const ingest = new Ingest({
     store,
     appliedLsn: state.appliedLsn,
+    shift: state.identity?.shift ?? 0n,
     confirm,
     ancestors: (oid) => catalog.ancestors(oid),
     rotate: (shape, reason) => catalog.rotate(shape, reason),
+    lose: (shape, reason) => catalog.lose(shape, reason),
     unprepared: (relation) => source.forget(relation.oid),
     external: {
       evaluate: (request, signal) => source.evaluate(request, signal),
@@ -135,7 +148,30 @@ function openDomain({ config, store, state, source, logger, confirm }: DomainPar
     },
   });
   catalog.restore(state, ingest);
-  return { catalog, ingest };
+  const continuity = new Continuity({ store, catalog, ingest, stored: state.identity });
+  return { catalog, ingest, continuity };
+}
+
+/** Shapes that the stream does not keep fresh are reconciled. */
+function openRefresher(
+  { config, store, source, logger }: Pick<DomainParts, "config" | "store" | "source" | "logger">,
+  { catalog, ingest, continuity }: ReturnType<typeof openDomain>,
+): Refresher {
+  return new Refresher({
+    source,
+    ingest,
+    store,
+    logger,
+    shapes: () => catalog.shapes,
+    mode: () => catalog.mode,
+    identity: () => continuity.identity,
+    onForeign: (origin, walPosition) => continuity.meet(origin, walPosition),
+    rotate: (shape, reason) => catalog.rotate(shape, reason),
+    intervalMs: config.fallbackIntervalMs,
+    concurrency: Math.max(1, Math.min(RECONCILES_MAX, Math.floor(config.poolSize / 2))),
+    nowMs: Date.now,
+    random: Math.random,
+  });
 }
 
 function watchSource(source: PostgresSource, catalog: Catalog, signal: AbortSignal): Promise<void> {

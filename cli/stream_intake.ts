@@ -2,52 +2,55 @@
 
 import type { Sql } from "../replication/connection.ts";
 import type { Session, StreamSink } from "../replication/replicator.ts";
+import type { GapCause } from "../replication/setup_plan.ts";
 import type { PostgresSource } from "../replication/source.ts";
 import type { Catalog } from "../shapes/catalog.ts";
 import type { StreamEvent } from "../shapes/change.ts";
+import type { Continuity } from "../shapes/continuity.ts";
 import type { Ingest } from "../shapes/ingest.ts";
-import type { ShapeStore, StoredIdentity } from "../shapes/log/store.ts";
-import { whyStartOver } from "../shapes/session.ts";
 
 export interface IntakeOptions {
-  readonly store: ShapeStore;
+  readonly continuity: Continuity;
   readonly catalog: Catalog;
   readonly ingest: Ingest;
   readonly source: PostgresSource;
   readonly admin: Sql;
-  /** What the stored logs were written from. */
-  readonly stored: StoredIdentity | undefined;
 }
+
+const GAP_REASONS: Readonly<Record<GapCause, string>> = {
+  slotMissing: "The replication slot is gone",
+  slotLost: "The replication slot was lost",
+  walBudget: "The replication slot kept more WAL than it may",
+  publicationMissing: "The publication is gone",
+};
 
 /** `server_version_num` of the first Postgres whose stream carries stored generated columns. */
 const GENERATED_COLUMNS_SINCE = 180_000;
 
 export class StreamIntake implements StreamSink {
   readonly #options: IntakeOptions;
-  #identity: StoredIdentity | undefined;
 
   constructor(options: IntakeOptions) {
     this.#options = options;
-    this.#identity = options.stored;
+  }
+
+  beforeGap(cause: GapCause): Promise<void> {
+    return this.#options.continuity.lose(GAP_REASONS[cause]);
   }
 
   async begin(session: Session): Promise<void> {
-    const { store, catalog, ingest, source, admin } = this.#options;
+    const { continuity, catalog, source, admin } = this.#options;
     const collation = await readDefaultCollation(admin);
-    const reason = whyStartOver(this.#identity, session);
-    if (reason) {
-      catalog.endAll(reason);
-      await ingest.startOver(session.confirmedLsn);
-    }
-    const { systemId, timeline, database } = session;
-    this.#identity = { systemId, timeline, database };
-    store.setIdentity(this.#identity);
     source.forgetAll();
     catalog.setRules({
       hasGeneratedColumns: session.serverVersion >= GENERATED_COLUMNS_SINCE,
       ...collation,
     });
-    ingest.restart(session.confirmedLsn);
+    await continuity.begin(session);
+  }
+
+  end(): void {
+    this.#options.ingest.suspend();
   }
 
   accept(events: readonly StreamEvent[]): Promise<void> | undefined {

@@ -8,7 +8,11 @@ import {
   conditionError,
   copySql,
   firstRowTimeout,
+  ORIGIN_SQL,
+  type OriginRow,
+  parseOrigin,
   parseVisibility,
+  placeOnReplica,
   planConditionSql,
   prepareSnapshotSql,
   snapshotError,
@@ -66,6 +70,8 @@ class SnapshotRun {
   readonly #options: SnapshotOptions;
   readonly #limits: SnapshotLimits;
   #isReserved = false;
+  /** Of reconciles only. */
+  #origin: OriginRow | undefined;
   /** The condition itself has been found to be right; what fails now fails for a row. */
   isReading = false;
 
@@ -78,6 +84,9 @@ class SnapshotRun {
   }
 
   async run(): Promise<void> {
+    if (this.#request.purpose === "reconcile") {
+      [this.#origin] = await this.#sql.unsafe<OriginRow[]>(ORIGIN_SQL);
+    }
     try {
       await this.#attempt(true);
     } catch (error) {
@@ -107,6 +116,7 @@ class SnapshotRun {
   ): Promise<void> {
     const { signal, onReserved } = this.#options;
     const { table, hasRows, where } = this.#request;
+    const origin = this.#origin;
     const text = copySql(this.#request);
     signal.throwIfAborted();
     const { lockTimeoutMs } = this.#limits;
@@ -122,7 +132,10 @@ class SnapshotRun {
     if (where !== undefined) await transaction.query(planConditionSql(table, where));
     signal.throwIfAborted();
     this.isReading = true;
-    this.#sink.visible(parseVisibility(row.snapshot, row.wal));
+    const visibility = parseVisibility(row.snapshot, row.wal);
+    await (origin
+      ? this.#sink.visible(placeOnReplica(visibility, origin), parseOrigin(origin))
+      : this.#sink.visible(visibility, undefined));
     signal.throwIfAborted();
     if (hasRows) await this.#copy(transaction, text, reject);
   }

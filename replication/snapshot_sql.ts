@@ -1,7 +1,7 @@
 /** The texts of a snapshot: what it asks, how the answers read, what its errors mean. Pure. */
 
 import { InvalidRequestError, UnavailableError } from "../shapes/errors.ts";
-import type { SnapshotRequest, Visibility } from "../shapes/ports.ts";
+import type { SnapshotRequest, SourceOrigin, Visibility } from "../shapes/ports.ts";
 import { TableChangedError } from "../shapes/ports.ts";
 import type { Table, TableColumn } from "../shapes/table.ts";
 import { displaySettingsSql } from "./connection.ts";
@@ -26,6 +26,8 @@ export function prepareSnapshotSql(
     `SET LOCAL lock_timeout = ${options.lockTimeoutMs}`,
     // The time limits of a snapshot are ours: a large table takes its time.
     "SET LOCAL statement_timeout = 0",
+    // Rows may have to wait until what they are compared with has been read.
+    "SET LOCAL idle_in_transaction_session_timeout = 0",
     ...(options.isLocked ? [`LOCK TABLE ${source(table)} IN ACCESS SHARE MODE`] : []),
   ].join("; ");
 }
@@ -39,6 +41,45 @@ export function visibilitySql(table: Table): string {
     (CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
       ELSE pg_catalog.pg_current_wal_insert_lsn() END)::text AS wal,
     pg_catalog.to_regclass(${quoteLiteral(quoteTable(table))})::oid::text AS oid`;
+}
+
+/**
+ * Whose rows a reconcile reads. On a replica the position is read before the snapshot is taken:
+ * what it has replayed by then is in the snapshot for certain.
+ */
+export const ORIGIN_SQL = `SELECT in_recovery,
+    (SELECT system_identifier FROM pg_catalog.pg_control_system())::text AS system,
+    CASE WHEN in_recovery THEN NULL ELSE
+      pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 1, 8)
+    END AS timeline,
+    CASE WHEN in_recovery THEN pg_catalog.pg_last_wal_replay_lsn()::text END AS replayed
+  FROM (SELECT pg_catalog.pg_is_in_recovery() AS in_recovery) r`;
+
+/** The WAL position now, of a replica the one that it has replayed. */
+export const POSITION_SQL = `SELECT (CASE WHEN pg_catalog.pg_is_in_recovery()
+    THEN pg_catalog.pg_last_wal_replay_lsn() ELSE pg_catalog.pg_current_wal_insert_lsn() END)::text
+  AS position`;
+
+export interface OriginRow {
+  readonly in_recovery: boolean;
+  readonly system: string;
+  /** Hexadecimal, as WAL files are named. */
+  readonly timeline: string | null;
+  readonly replayed: string | null;
+}
+
+export function parseOrigin({ in_recovery, system, timeline }: OriginRow): SourceOrigin {
+  return {
+    systemId: system,
+    timeline: timeline === null ? 0 : parseInt(timeline, 16),
+    isReplica: in_recovery,
+  };
+}
+
+/** On a replica ids say nothing of what is visible; the position does. */
+export function placeOnReplica(visibility: Visibility, { replayed }: OriginRow): Visibility {
+  if (replayed === null) return visibility;
+  return { ...visibility, inProgress: [], walPosition: parseLsn(replayed), isByPosition: true };
 }
 
 /** `xmin:xmax:xip,…`, as `pg_snapshot` prints. Throws `SyntaxError`. */
@@ -64,12 +105,14 @@ export function planConditionSql(table: Table, where: string): string {
   return `SELECT FROM ${source(table)} WHERE (${where}\n) LIMIT 0`;
 }
 
-function rowsSql({ table, columns, where }: SnapshotRequest): string {
+function rowsSql({ table, columns, where, purpose }: SnapshotRequest): string {
+  const isReconcile = purpose === "reconcile";
   const list = columns.map((name) => {
     const column = table.columns.find((column) => column.name === name);
     if (!column) throw new TableChangedError(`Table has no column "${name}"`);
-    return columnSql(column);
+    return isReconcile ? quoteIdent(column.name) : columnSql(column);
   });
+  if (isReconcile) list.push("xmin");
   const condition = where === undefined ? "" : ` WHERE (${where}\n)`;
   return `SELECT ${list.join(", ")} FROM ${source(table)}${condition}`;
 }

@@ -8,13 +8,16 @@ import type {
   SnapshotSink,
   Source,
 } from "../shapes/ports.ts";
+import { UnavailableError } from "../shapes/errors.ts";
 import type { Table, TableName } from "../shapes/table.ts";
 import type { Sql } from "./connection.ts";
 import type { Evaluator } from "./evaluate.ts";
 import { describeTable, readAncestors } from "./inspect.ts";
+import { parseLsn } from "./lsn.ts";
 import { Publisher } from "./publication.ts";
 import { setupNames } from "./setup_plan.ts";
 import { readSnapshot } from "./snapshot_query.ts";
+import { POSITION_SQL } from "./snapshot_sql.ts";
 import { type LostPreparation, watchTables } from "./table_watch.ts";
 
 export interface PostgresSourceOptions {
@@ -77,6 +80,18 @@ export class PostgresSource implements Source {
     options: { onReserved: () => void; signal: AbortSignal },
   ): Promise<void> {
     return readSnapshot(this.#options.query, request, sink, options);
+  }
+
+  async position(): Promise<bigint> {
+    try {
+      const [row] = await this.#options.admin.unsafe<{ position: string }[]>(POSITION_SQL);
+      return parseLsn(row.position);
+    } catch (cause) {
+      throw new UnavailableError("Database connection not available", {
+        retryAfterSeconds: 1,
+        cause,
+      });
+    }
   }
 
   ancestors(relationOid: number): Promise<readonly number[]> {

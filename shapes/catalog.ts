@@ -8,22 +8,22 @@ import {
   resolveDefinition,
   type ShapeDefinition,
 } from "./definition.ts";
-import { InvalidRequestError, ShapeGoneError, UnavailableError } from "./errors.ts";
+import { InvalidRequestError } from "./errors.ts";
+import { Filling } from "./filling.ts";
 import { createHandleMaker } from "./handle.ts";
 import type { Ingest } from "./ingest.ts";
 import type { StoredShape, StoredState } from "./log/store.ts";
 import type { Mode } from "./mode.ts";
-import { type Logger, type Source, TableChangedError } from "./ports.ts";
+import type { Logger, Source } from "./ports.ts";
 import { whyShapeEnds } from "./routing/compatibility.ts";
-import { type DefinitionRequest, type ShapeService, SnapshotError } from "./service.ts";
+import { compareOffsets, SNAPSHOT_END } from "./offset.ts";
+import type { DefinitionRequest, ShapeService } from "./service.ts";
 import { Shape, type ShapeResources } from "./shape.ts";
 import { ShapeIndex } from "./shape_index.ts";
-import { fillShape, parseStoredSnapshot } from "./snapshot.ts";
+import { parseStoredSnapshot } from "./snapshot.ts";
+import { parseStanding } from "./standing.ts";
 import { formatStoredDefinition, parseStoredDefinition } from "./stored_definition.ts";
 import { type Table, type TableName, withPartitions } from "./table.ts";
-
-/** Between its connection being ready and its snapshot being taken a new shape holds up the stream. */
-const SNAPSHOT_START_MS = 5_000;
 
 export interface CatalogOptions {
   readonly source: Source;
@@ -36,7 +36,7 @@ export class Catalog implements ShapeService {
   readonly #options: CatalogOptions;
   readonly #index = new ShapeIndex();
   readonly #canonical = new WeakMap<Shape, string>();
-  readonly #filling = new Map<Shape, AbortController>();
+  readonly #filling: Filling;
   /** Tables that could not be prepared again, each mentioned once. */
   readonly #reported = new WeakSet<Table>();
   readonly #describing = new Map<string, Promise<Table | undefined>>();
@@ -49,6 +49,14 @@ export class Catalog implements ShapeService {
   constructor(options: CatalogOptions) {
     this.#options = options;
     this.#makeHandle = createHandleMaker(options.nowMs);
+    this.#filling = new Filling({
+      source: options.source,
+      store: options.resources.store,
+      chunkBytes: options.resources.chunkBytes,
+      ingest: () => this.#ingest,
+      mode: () => this.#mode,
+      onFailure: (shape, reason, told) => this.#end(shape, reason, told),
+    });
     this.#mode = { kind: "starting", reason: "starting", detail: "", sinceMs: options.nowMs() };
   }
 
@@ -60,8 +68,15 @@ export class Catalog implements ShapeService {
     return this.#ingest?.lastSeenLsn ?? 0n;
   }
 
-  get shapeCount(): number {
-    return this.#index.size;
+  get shapes(): Iterable<Shape> {
+    return this.#index.shapes;
+  }
+
+  /** Shapes in all, those being filled, and those that are complete but lack changes. */
+  get counts(): { total: number; snapshotting: number; behind: number } {
+    let behind = 0;
+    for (const shape of this.#index.shapes) if (shape.isComplete && shape.isBehind) behind++;
+    return { total: this.#index.size, snapshotting: this.#filling.size, behind };
   }
 
   /** The tables that have shapes, in every description that a shape rests on. */
@@ -107,6 +122,11 @@ export class Catalog implements ShapeService {
       );
       if (!definition || stored.snapshot === undefined) return false;
       const snapshot = parseStoredSnapshot(stored.snapshot);
+      const { reconciledTo } = parseStanding(stored.standing);
+      // What readers have seen must still be there.
+      if (reconciledTo && compareOffsets(stored.head ?? SNAPSHOT_END, reconciledTo) < 0) {
+        return false;
+      }
       const shape = new Shape(stored.handle, definition, resources, nowMs(), {
         shape: stored,
         ...snapshot,
@@ -162,6 +182,21 @@ export class Catalog implements ShapeService {
     this.#end(shape, reason);
   }
 
+  /** The stream has left out something of the shape. */
+  lose(shape: Shape, reason: string): void {
+    // What it had at first is in no log: there is nothing to compare with.
+    if (shape.definition.log === "changes_only") return this.#end(shape, reason);
+    if (!shape.isFollowed) return shape.lose();
+    const { handle, definition: { table } } = shape;
+    this.#options.logger.info("Shape must be reconciled", { handle, table: table.name, reason });
+    shape.lose();
+  }
+
+  /** The stream does not go on where it ended. */
+  loseAll(reason: string): void {
+    for (const shape of [...this.#index.shapes]) this.lose(shape, reason);
+  }
+
   endAll(reason: string): void {
     for (const shape of [...this.#index.shapes]) this.#end(shape, reason);
   }
@@ -190,14 +225,14 @@ export class Catalog implements ShapeService {
   unprepared(oid: number, lost: "publication" | "identity"): void {
     const table = this.#index.tableByOid(oid);
     if (!table) return;
+    if (lost === "identity") return void this.#prepareAgain(table);
     // Nobody knows what has been missed.
-    if (lost === "publication") this.#endAllOn(oid, "The table was not published");
-    else this.#prepareAgain(table);
+    for (const shape of this.#index.onTable(oid)) this.lose(shape, "The table was not published");
   }
 
   /** Whether the table has a shape that relies on its being prepared. */
   isPrepared(oid: number): boolean {
-    return this.#index.onTable(oid).some((shape) => shape.visibility !== undefined);
+    return this.#index.onTable(oid).some((shape) => shape.visibility && shape.isFollowed);
   }
 
   /**
@@ -233,10 +268,6 @@ export class Catalog implements ShapeService {
       const reason = error instanceof Error ? error.message : `${error}`;
       this.#options.logger.warn("Table is not fully prepared", { table: table.name, reason });
     }
-  }
-
-  #endAllOn(oid: number, reason: string): void {
-    for (const shape of this.#index.onTable(oid)) this.#end(shape, reason);
   }
 
   /** What can be found without asking the database. */
@@ -284,58 +315,13 @@ export class Catalog implements ShapeService {
     const { resources, nowMs } = this.#options;
     const shape = new Shape(this.#makeHandle(canonical), definition, resources, nowMs());
     this.#register(shape, canonical);
-    this.#fill(shape, formatStoredDefinition(definition, request, this.#rules));
+    this.#filling.fill(shape, formatStoredDefinition(definition, request, this.#rules));
     return shape;
   }
 
   #register(shape: Shape, canonical: string): void {
     this.#canonical.set(shape, canonical);
     this.#index.add(shape, canonical);
-  }
-
-  async #fill(shape: Shape, meta: string): Promise<void> {
-    const { source, resources } = this.#options;
-    const abort = new AbortController();
-    this.#filling.set(shape, abort);
-    const taken = Promise.withResolvers<void>();
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    try {
-      await source.prepare(shape.definition.table);
-      if (shape.isGone) return;
-      resources.store.createShape(shape.handle, meta);
-      await fillShape(shape, {
-        source,
-        store: resources.store,
-        chunkBytes: resources.chunkBytes,
-        signal: abort.signal,
-        onReserved: () => {
-          if (shape.isGone) return;
-          timer = setTimeout(() => {
-            this.#fail(shape, startedTooSlowly());
-            // The stream must not wait for a connection that hangs.
-            taken.resolve();
-          }, SNAPSHOT_START_MS);
-          this.#ingest?.add(shape, taken.promise);
-        },
-        onVisible: () => {
-          clearTimeout(timer);
-          taken.resolve();
-        },
-      });
-      if (!shape.isGone) shape.completeSnapshot();
-    } catch (error) {
-      this.#fail(shape, error);
-    } finally {
-      clearTimeout(timer);
-      taken.resolve();
-      this.#filling.delete(shape);
-    }
-  }
-
-  #fail(shape: Shape, error: unknown): void {
-    if (shape.isGone) return;
-    const reason = error instanceof Error ? error.message : `${error}`;
-    this.#end(shape, `Its snapshot failed: ${reason}`, snapshotFailure(shape, error));
   }
 
   #end(shape: Shape, reason: string, error?: Error): void {
@@ -348,26 +334,11 @@ export class Catalog implements ShapeService {
     if (table.kind === "partitioned" && this.#index.onTable(table.oid).length === 0) {
       this.#options.resources.store.setPartitions(table.oid, []);
     }
-    this.#filling.get(shape)?.abort(new ShapeGoneError(shape.handle));
+    this.#filling.abort(shape);
     shape.end(error);
   }
 }
 
 function hasPartition({ table }: ShapeDefinition, partition: number): boolean {
   return table.partitions.includes(partition);
-}
-
-/** What those who wait for the first rows are told. */
-function snapshotFailure(shape: Shape, error: unknown): Error {
-  if (error instanceof TableChangedError) return new ShapeGoneError(shape.handle);
-  if (error instanceof UnavailableError || error instanceof InvalidRequestError) return error;
-  const message = error instanceof Error ? error.message : `${error}`;
-  return new SnapshotError(message, { cause: error });
-}
-
-function startedTooSlowly(): UnavailableError {
-  return new UnavailableError("Snapshot query took too long to start reading from the database", {
-    retryAfterSeconds: 10,
-    isKnown: true,
-  });
 }

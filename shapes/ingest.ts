@@ -5,7 +5,7 @@
  * evaluate a filter, and for the store when it falls behind.
  */
 
-import { Acknowledger } from "./acknowledger.ts";
+import { addBlindChange, type BlindChange } from "./blind_change.ts";
 import type { Change, Relation, StreamEvent } from "./change.ts";
 import { type ExternalOptions, ExternalStage } from "./external_stage.ts";
 import { JsonWriter } from "./log/json_writer.ts";
@@ -13,8 +13,11 @@ import { QUEUED_BYTES_HIGH, type ShapeStore } from "./log/store.ts";
 import { RelationRoutes, type Target } from "./routing/relation_routes.ts";
 import type { Row } from "./row.ts";
 import type { Shape } from "./shape.ts";
+import { StreamPositions } from "./stream_positions.ts";
 import type { Table } from "./table.ts";
+import { TableShapes } from "./table_shapes.ts";
 import { TransactionLog } from "./transaction_log.ts";
+import { isInSnapshot } from "./visibility.ts";
 
 export interface IngestOptions {
   readonly store: ShapeStore;
@@ -24,39 +27,32 @@ export interface IngestOptions {
   confirm(position: bigint): void;
   /** Tables that a partition belongs to. */
   ancestors(relationOid: number): Promise<readonly number[]>;
+  /** What is added to the WAL positions of the stream (`history.ts`). */
+  readonly shift: bigint;
   /** The shape is no longer what its table says, or its log can't go on. */
   rotate(shape: Shape, reason: string): void;
+  /** The stream has left out something of the shape, which must be reconciled. */
+  lose(shape: Shape, reason: string): void;
   /** Changes of the relation came without their old rows. */
   unprepared(relation: Relation): void;
   /** How the conditions are evaluated that only Postgres can. */
   readonly external: ExternalOptions;
 }
 
-/** The shapes on one table, and its partitions as last heard of, at every level. */
-interface ShapesOnTable {
-  readonly shapes: Set<Shape>;
-  partitions: Set<number>;
-  readonly isPartitioned: boolean;
-}
-
 export class Ingest {
   readonly #options: IngestOptions;
-  #acknowledger: Acknowledger;
+  readonly positions: StreamPositions;
   readonly #external: ExternalStage;
   readonly #writer = new JsonWriter();
   readonly #shapes = new Set<Shape>();
-  readonly #byTable = new Map<number, ShapesOnTable>();
+  readonly #tables = new TableShapes();
   readonly #relations = new Map<number, Relation>();
   readonly #routes = new Map<number, RelationRoutes>();
-  readonly #ancestors = new Map<number, readonly number[]>();
   readonly #awaitedSnapshots = new Set<Promise<void>>();
   #transaction: TransactionLog | undefined;
   #op = 0;
-  #lastSeenLsn: bigint;
-  /** Commit LSN of the last transaction taken in: what is not beyond it is being sent again. */
-  #committedLsn: bigint;
-  /** A shape was ended and no position that a crash returns to lies behind that yet. */
-  #hasEnded = false;
+  /** To be run once no transaction is open. */
+  #atBoundary: (() => void)[] = [];
   /** Counts streams: what an earlier one left waiting must not go on in the next. */
   #stream = 0;
   #sequence = 0;
@@ -64,14 +60,43 @@ export class Ingest {
   constructor(options: IngestOptions) {
     this.#options = options;
     this.#external = new ExternalStage(options.external, this.#routes);
-    this.#lastSeenLsn = this.#committedLsn = options.appliedLsn;
-    this.#acknowledger = new Acknowledger(options.appliedLsn, options.confirm);
-    options.store.onDurable((applied) => this.#acknowledger.durable(applied));
+    this.positions = new StreamPositions(options);
   }
 
   /** Commit LSN of the last transaction that all shapes have seen. */
   get lastSeenLsn(): bigint {
-    return this.#lastSeenLsn;
+    return this.positions.lastSeenLsn;
+  }
+
+  /** The last position that a log, an answer or a snapshot may have named. */
+  get reached(): bigint {
+    const { lastSeenLsn, committedLsn } = this.positions;
+    let reached = lastSeenLsn > committedLsn ? lastSeenLsn : committedLsn;
+    for (const { appended, visibility } of this.#shapes) {
+      if (appended.lsn > reached) reached = appended.lsn;
+      if (visibility && visibility.walPosition > reached) reached = visibility.walPosition;
+    }
+    return reached;
+  }
+
+  /** Runs it when no transaction is open: now, or right after the one that is. */
+  atBoundary(run: () => void): void {
+    if (this.#transaction === undefined) run();
+    else this.#atBoundary.push(run);
+  }
+
+  /** Looks at no change until a snapshot has been taken (`taken` settles). */
+  pauseFor(taken: Promise<void>): void {
+    const settled = taken.catch(() => {}).finally(() => this.#awaitedSnapshots.delete(settled));
+    this.#awaitedSnapshots.add(settled);
+  }
+
+  /** The shape's visibility is another now: the open transaction may be part of it. */
+  revise(shape: Shape): void {
+    const transaction = this.#transaction;
+    if (transaction && shape.visibility && isInSnapshot(shape.visibility, transaction)) {
+      transaction.forget(shape);
+    }
   }
 
   /**
@@ -80,30 +105,26 @@ export class Ingest {
    * not tell which transactions have been taken in.
    */
   restart(confirmedLsn: bigint): void {
+    this.suspend();
+    this.#relations.clear();
+    this.#routes.clear();
+    this.#tables.forgetAncestors();
+    this.positions.restart(confirmedLsn);
+  }
+
+  /** The stream has ended: what it left unfinished comes again. */
+  suspend(): void {
     this.#stream++;
     this.#external.cancel();
     this.#transaction = undefined;
-    this.#relations.clear();
-    this.#routes.clear();
-    this.#ancestors.clear();
-    if (confirmedLsn > this.#lastSeenLsn) this.#lastSeenLsn = confirmedLsn;
+    this.#reachBoundary();
   }
 
-  /**
-   * The next stream is of another history, whose positions may be lower; no shape is left of the
-   * earlier one. Rejects if storage failed.
-   */
-  async startOver(confirmedLsn: bigint): Promise<void> {
-    const { store, confirm } = this.#options;
-    // The first commit record may begin right at the confirmed position.
-    const applied = confirmedLsn - 1n;
-    store.setAppliedLsn(applied);
-    // What becomes durable of the earlier history must not count for this one.
-    await store.flushed();
-    this.#acknowledger = new Acknowledger(applied, confirm);
-    this.#lastSeenLsn = confirmedLsn;
-    this.#committedLsn = applied;
-    this.#hasEnded = false;
+  #reachBoundary(): void {
+    if (this.#atBoundary.length === 0) return;
+    const waiting = this.#atBoundary;
+    this.#atBoundary = [];
+    for (const run of waiting) run();
   }
 
   /**
@@ -114,33 +135,25 @@ export class Ingest {
     this.#shapes.add(shape);
     const { oid } = shape.definition.table;
     this.#external.add(shape);
-    this.#onTable(shape.definition.table).shapes.add(shape);
+    this.#tables.add(shape);
     for (const routes of this.#routes.values()) {
-      if (this.#concerns(routes.relation.oid, oid)) routes.add(shape);
+      if (this.#tables.concerns(routes.relation.oid, oid)) routes.add(shape);
     }
     // A partition that no shape was on has no routes yet.
     for (const relation of this.#relations.values()) {
-      if (!this.#routes.has(relation.oid) && this.#concerns(relation.oid, oid)) {
+      if (!this.#routes.has(relation.oid) && this.#tables.concerns(relation.oid, oid)) {
         this.#build(relation);
       }
     }
-    if (!taken) return;
-    const settled = taken.catch(() => {}).finally(() => this.#awaitedSnapshots.delete(settled));
-    this.#awaitedSnapshots.add(settled);
+    if (taken) this.pauseFor(taken);
   }
 
   /** The table has other partitions, and all shapes on it know them. */
   refresh(table: Table): void {
-    const onTable = this.#byTable.get(table.oid);
-    if (!onTable) return;
-    onTable.partitions = new Set(table.partitions);
-    for (const [relationOid, oids] of this.#ancestors) {
-      if (onTable.partitions.has(relationOid)) continue;
-      this.#ancestors.set(relationOid, oids.filter((oid) => oid !== table.oid));
-    }
-    for (const shape of [...onTable.shapes]) {
+    this.#tables.setPartitions(table);
+    for (const shape of this.#tables.onTable(table.oid)) {
       for (const routes of this.#routes.values()) {
-        if (!this.#concerns(routes.relation.oid, table.oid)) routes.remove(shape);
+        if (!this.#tables.concerns(routes.relation.oid, table.oid)) routes.remove(shape);
       }
       this.add(shape, undefined);
     }
@@ -149,10 +162,7 @@ export class Ingest {
   remove(shape: Shape): void {
     if (!this.#shapes.delete(shape)) return;
     this.#external.remove(shape);
-    const { oid } = shape.definition.table;
-    const onTable = this.#byTable.get(oid);
-    onTable?.shapes.delete(shape);
-    if (onTable?.shapes.size === 0) this.#byTable.delete(oid);
+    this.#tables.remove(shape);
     for (const routes of this.#routes.values()) routes.remove(shape);
     this.#transaction?.forget(shape);
   }
@@ -178,7 +188,12 @@ export class Ingest {
     for (let i = from; i < events.length; i++) {
       if (i === ready) {
         const isTaken = this.#transaction !== undefined;
-        const prepared = this.#external.prepare(events, i, isTaken, this.#committedLsn);
+        const prepared = this.#external.prepare(
+          events,
+          i,
+          isTaken,
+          this.positions.committedLsn - this.positions.shift,
+        );
         if (typeof prepared !== "number") return this.#after(prepared, events, i);
         ready = prepared;
       }
@@ -196,27 +211,23 @@ export class Ingest {
   #boundary(event: Exclude<StreamEvent, { kind: "change" | "relation" }>): void {
     if (event.kind === "begin") {
       this.#op = 0;
-      const isNew = event.commitLsn > this.#committedLsn;
+      const commitLsn = event.commitLsn + this.positions.shift;
+      const isNew = commitLsn > this.positions.committedLsn;
       this.#transaction = isNew
-        ? new TransactionLog(event.commitLsn, event.xid, this.#writer)
+        ? new TransactionLog(commitLsn, event.xid, this.#writer)
         : undefined;
-    } else if (event.kind === "commit") this.#commit(event.endLsn);
-    else this.#acknowledger.reached(event.walEnd);
+    } else if (event.kind === "commit") this.#commit(event.endLsn + this.positions.shift);
+    else this.positions.reached(event.walEnd + this.positions.shift);
   }
 
   #commit(endLsn: bigint): void {
     const transaction = this.#transaction;
-    if (!transaction) return this.#acknowledger.reached(endLsn);
+    if (!transaction) return this.positions.reached(endLsn);
     this.#transaction = undefined;
     const changed = transaction.commit();
-    this.#committedLsn = transaction.commitLsn;
-    if (transaction.commitLsn > this.#lastSeenLsn) this.#lastSeenLsn = transaction.commitLsn;
-    // That a shape ended must be durable too before its cause is acknowledged.
-    const isStored = changed.length > 0 || this.#hasEnded;
-    this.#hasEnded = false;
-    this.#acknowledger.committed(transaction.commitLsn, endLsn, isStored);
-    if (isStored) this.#options.store.setAppliedLsn(transaction.commitLsn);
+    this.positions.committed(transaction, endLsn, changed.length > 0);
     for (const shape of changed) shape.wake();
+    this.#reachBoundary();
   }
 
   #change(change: Change): void {
@@ -232,12 +243,12 @@ export class Ingest {
         this.#insert(transaction, routes, change.row, op);
         break;
       case "delete":
-        if (change.isKeyOnly) this.#blind(transaction, routes, change.old, undefined, op);
+        if (change.isKeyOnly) this.#blind(transaction, routes, { ...change, row: undefined, op });
         else this.#delete(transaction, routes, change.old, op);
         break;
       case "update":
         if (change.old === undefined || change.isKeyOnly) {
-          this.#blind(transaction, routes, change.old, change.row, op);
+          this.#blind(transaction, routes, { ...change, op });
         } else this.#update(transaction, routes, change.old, change.row, op);
     }
     if (transaction.isFull) transaction.writeSome();
@@ -284,39 +295,18 @@ export class Ingest {
     }
   }
 
-  /**
-   * A change without its old row, because the table lacks REPLICA IDENTITY FULL. A shape of the
-   * whole table can go on with what is there; for others nobody knows whether they had the row.
-   */
-  #blind(
-    transaction: TransactionLog,
-    routes: RelationRoutes,
-    old: Row | undefined,
-    row: Row | undefined,
-    op: number,
-  ): void {
+  #blind(transaction: TransactionLog, routes: RelationRoutes, change: BlindChange): void {
     this.#options.unprepared(routes.relation);
     for (const target of [...routes.targets]) {
-      const { shape, encoder } = target;
-      if (transaction.isSeenBy(shape)) continue;
-      const { where, replica, table } = shape.definition;
-      const isKeyKnown = routes.relation.identity === "default" &&
-        table.columns.some(({ keyIndex }) => keyIndex !== null);
-      const lacksValues = row !== undefined && routes.lacksColumns(target, row);
-      if (where || replica === "full" || !isKeyKnown || lacksValues) {
-        this.#rotate(shape, "A change came without its old row");
-      } else {
-        const kind = row ? "update" : "delete";
-        const isMove = old !== undefined && (!row || !encoder.hasSameKey(old, row));
-        transaction.add(shape, { kind, encoder, old: isMove ? old : undefined, row, op });
-      }
+      if (addBlindChange(transaction, routes, target, change)) continue;
+      this.#options.lose(target.shape, "A change came without its old row");
     }
   }
 
   /** Truncation is never a message: it ends the shapes of the table, and of those it is part of. */
   #truncate(transaction: TransactionLog, relations: readonly Relation[]): void {
     for (const { oid } of relations) {
-      for (const shape of this.#shapesOn(oid)) {
+      for (const shape of this.#tables.concernedBy(oid)) {
         if (!transaction.isSeenBy(shape)) this.#rotate(shape, "The table was truncated");
       }
     }
@@ -325,18 +315,18 @@ export class Ingest {
   /** A table is announced: shapes that it no longer fits end, the others are bound to it anew. */
   #announce(relation: Relation): Promise<void> | undefined {
     this.#relations.set(relation.oid, relation);
-    if (!this.#hasPartitionedTables()) return void this.#build(relation);
+    if (!this.#tables.hasPartitioned) return void this.#build(relation);
     const stream = this.#stream;
     return this.#options.ancestors(relation.oid).then((oids) => {
       if (stream !== this.#stream) return;
-      this.#ancestors.set(relation.oid, oids);
+      this.#tables.setAncestors(relation.oid, oids);
       this.#build(relation);
     });
   }
 
   #build(relation: Relation): void {
     const routes = new RelationRoutes(relation);
-    for (const shape of this.#shapesOn(relation.oid)) {
+    for (const shape of this.#tables.concernedBy(relation.oid)) {
       const problem = whyNotRouted(routes, shape);
       if (!problem || this.#transaction?.isSeenBy(shape) !== false) continue;
       this.#rotate(shape, problem);
@@ -356,37 +346,8 @@ export class Ingest {
   }
 
   #rotate(shape: Shape, reason: string): void {
-    this.#hasEnded = true;
+    this.positions.noteEnded();
     this.#options.rotate(shape, reason);
-  }
-
-  #hasPartitionedTables(): boolean {
-    for (const { isPartitioned } of this.#byTable.values()) if (isPartitioned) return true;
-    return false;
-  }
-
-  #onTable({ oid, kind, partitions }: Table): ShapesOnTable {
-    let onTable = this.#byTable.get(oid);
-    if (!onTable) {
-      onTable = { shapes: new Set(), partitions: new Set(), isPartitioned: kind === "partitioned" };
-      this.#byTable.set(oid, onTable);
-    }
-    for (const partition of partitions) onTable.partitions.add(partition);
-    return onTable;
-  }
-
-  #shapesOn(relationOid: number): Shape[] {
-    const found: Shape[] = [];
-    for (const [tableOid, { shapes }] of this.#byTable) {
-      if (this.#concerns(relationOid, tableOid)) found.push(...shapes);
-    }
-    return found;
-  }
-
-  #concerns(relationOid: number, tableOid: number): boolean {
-    if (relationOid === tableOid) return true;
-    if (this.#ancestors.get(relationOid)?.includes(tableOid)) return true;
-    return this.#byTable.get(tableOid)?.partitions.has(relationOid) ?? false;
   }
 }
 

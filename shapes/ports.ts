@@ -25,6 +25,19 @@ export interface Visibility {
    * lies at or beyond it cannot be in the snapshot, whatever its id.
    */
   readonly walPosition: bigint;
+  /**
+   * Taken on a replica: its snapshots do not list what is in progress, but it replays in order, so
+   * what lies before the position is in, and the rest is not.
+   */
+  readonly isByPosition?: boolean;
+}
+
+/** What a snapshot was taken of. */
+export interface SourceOrigin {
+  readonly systemId: string;
+  /** 0 on a replica, whose primary's it is. */
+  readonly timeline: number;
+  readonly isReplica: boolean;
 }
 
 /** A column of a snapshot query and how its text is to be spelled. */
@@ -36,11 +49,16 @@ export interface SnapshotRequest {
   readonly where: string | undefined;
   /** False: take the visibility only and send no rows (`log=changes_only`). */
   readonly hasRows: boolean;
+  /**
+   * `reconcile`: values are spelled as the stream spells them, after the columns comes the row's
+   * `xmin` (NULL where there is none), and the sink is told the origin.
+   */
+  readonly purpose: "snapshot" | "reconcile";
 }
 
 export interface SnapshotSink {
-  /** Called once, before any row. */
-  visible(visibility: Visibility): void;
+  /** Called once, before any row; rows wait for what it returns. */
+  visible(visibility: Visibility, origin: SourceOrigin | undefined): Promise<void> | void;
   /**
    * Rows in the text format of COPY: fields parted by tabs, rows ended by newlines, always whole
    * rows. The bytes may be reused after the call. The returned promise, if any, is back-pressure.
@@ -113,6 +131,9 @@ export interface Source {
     sink: SnapshotSink,
     options: { onReserved: () => void; signal: AbortSignal },
   ): Promise<void>;
+
+  /** The WAL position now, however it is read: cheap. Throws `UnavailableError`. */
+  position(): Promise<bigint>;
 
   /** OIDs of the tables that a partition belongs to, at every level; empty for ordinary tables. */
   ancestors(relationOid: number): Promise<readonly number[]>;

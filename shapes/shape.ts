@@ -12,6 +12,8 @@ import type { LogEntry, ShapeStore, StoredShape } from "./log/store.ts";
 import { Tail, type TailBudget } from "./log/tail.ts";
 import { compareOffsets, type Offset, type RequestedOffset, SNAPSHOT_END } from "./offset.ts";
 import type { Visibility } from "./ports.ts";
+import type { StoredLog } from "./reconcile/fold.ts";
+import { formatStanding, parseStanding } from "./standing.ts";
 import { formatSchemaHeader } from "./schema_header.ts";
 import type { Page, ServedShape } from "./service.ts";
 import { keyColumns, type Table } from "./table.ts";
@@ -42,6 +44,16 @@ export class Shape implements ServedShape {
   readonly #tail: Tail;
   /** The last offset appended, visible or not: what a transaction that is sent again has already. */
   #appended: Offset = SNAPSHOT_END;
+  /** The last offset appended that ends a transaction. */
+  #settled: Offset = SNAPSHOT_END;
+  #isFollowed = true;
+  #isFrozen = false;
+  /** What has been stored of its standing is what it is now. */
+  #isStandingStored = true;
+  #reconciledTo: Offset | undefined;
+  /** Counts the times that the stream may have left changes out. */
+  #losses = 0;
+  #observer: ((entry: Uint8Array) => void) | undefined;
   #openChunkBytes = 0;
 
   constructor(
@@ -56,16 +68,21 @@ export class Shape implements ServedShape {
     this.#schemaHeader = formatSchemaHeader(definition.columns);
     this.#resources = resources;
     this.#lastUsedMs = nowMs;
-    const head = stored?.shape.head ?? SNAPSHOT_END;
-    this.#head = this.#appended = head;
+    const end = stored?.shape.head ?? SNAPSHOT_END;
+    const standing = parseStanding(stored?.shape.standing);
+    this.#appended = this.#settled = end;
+    this.#head = standing.frozenAt ?? end;
+    this.#isFollowed = standing.isFollowed;
+    this.#isFrozen = standing.frozenAt !== undefined;
+    this.#reconciledTo = standing.reconciledTo;
     this.#openChunkBytes = stored?.shape.openChunkBytes ?? 0;
-    this.#tail = new Tail(head);
+    this.#tail = new Tail(end);
     this.#snapshot = new ChunkReader(this, resources, stored?.chunks);
     this.#log = new LogReader(handle, resources, this.#tail, stored?.shape.chunkEnds ?? []);
     // Nobody may be waiting when it fails: then the rejection is of no interest.
     this.#started.promise.catch(() => {});
     if (stored) {
-      this.markVisible(stored.visibility);
+      this.markVisible(standing.visibility ?? stored.visibility);
       this.#start();
     }
   }
@@ -87,7 +104,27 @@ export class Shape implements ServedShape {
   }
 
   get isBehind(): boolean {
-    return false;
+    return !this.#isFollowed || this.#isFrozen;
+  }
+
+  /** The stream brings all its changes; else only reconciling does. */
+  get isFollowed(): boolean {
+    return this.#isFollowed;
+  }
+
+  /** Its head stays where it is until it has been reconciled. */
+  get isFrozen(): boolean {
+    return this.#isFrozen;
+  }
+
+  /** Somebody waits for changes. */
+  get isWatched(): boolean {
+    return this.#listeners.size > 0;
+  }
+
+  /** Where readers know the log to reach: undefined unless it was ever reconciled. */
+  get reconciledTo(): Offset | undefined {
+    return this.#reconciledTo;
   }
 
   get isStarted(): boolean {
@@ -178,7 +215,9 @@ export class Shape implements ServedShape {
 
   /** Appends to the log; nobody sees it before `publish()`. */
   append(entry: LogEntry, isChunkEnd: boolean): void {
+    if (!this.#isFollowed || this.#isFrozen) this.#hide();
     this.#appended = entry.last;
+    this.#observer?.(entry.bytes);
     this.#resources.tails.push(this.#tail, entry);
     this.#resources.store.appendLog(this.handle, entry);
     if (!isChunkEnd) return;
@@ -189,8 +228,89 @@ export class Shape implements ServedShape {
 
   /** Shows all that has been appended, a transaction's end. */
   publish(): void {
-    if (compareOffsets(this.#head, this.#appended) >= 0) return;
-    this.#head = this.#appended;
+    this.#settled = this.#appended;
+    if (!this.#isFrozen) this.#head = this.#settled;
+  }
+
+  /** Tells one listener of the bytes of each entry to come; none if it is undefined. */
+  observe(listener: ((entry: Uint8Array) => void) | undefined): void {
+    this.#observer = listener;
+  }
+
+  /** Differs when the stream may have left changes out since. */
+  get losses(): number {
+    return this.#losses;
+  }
+
+  /**
+   * The stream has left changes out, or may have: what it brings from now on is not shown until the
+   * log has been reconciled.
+   */
+  lose(): void {
+    this.#losses++;
+    if (this.#isGone || !this.#isFollowed) return;
+    this.#isFollowed = false;
+    // Part of a transaction lies there whose rest may never come.
+    if (compareOffsets(this.#appended, this.#settled) > 0) this.#isFrozen = true;
+    this.#storeStanding();
+  }
+
+  /** A reconcile begins: until it is over nothing new is shown. */
+  freeze(): void {
+    if (this.#isFrozen) return;
+    this.#isFrozen = true;
+    this.#isStandingStored = false;
+  }
+
+  /** What is appended is not fit to be seen: a restart must know. */
+  #hide(): void {
+    this.freeze();
+    if (!this.#isStandingStored) this.#storeStanding();
+  }
+
+  /**
+   * A reconcile has appended all differences, which is stored, with whether the stream brings what
+   * follows, but not yet shown. `thaw()` shows it, once it is durable.
+   */
+  markReconciled(isFollowed: boolean): void {
+    this.#reconciledTo = this.#settled;
+    this.#isFollowed = isFollowed;
+    this.#resources.store.setStanding(this.handle, this.#formatStanding(false));
+  }
+
+  /** Ends a freeze: what has been appended is shown. */
+  thaw(): void {
+    if (!this.#isFrozen) return;
+    this.#isFrozen = false;
+    this.#isStandingStored = true;
+    this.#head = this.#settled;
+    this.#notify();
+  }
+
+  #storeStanding(): void {
+    this.#isStandingStored = true;
+    this.#resources.store.setStanding(this.handle, this.#formatStanding(this.#isFrozen));
+  }
+
+  #formatStanding(isFrozen: boolean): string {
+    return formatStanding({
+      isFollowed: this.#isFollowed,
+      frozenAt: isFrozen ? this.#head : undefined,
+      visibility: this.#visibility,
+      reconciledTo: this.#reconciledTo,
+    });
+  }
+
+  /** Where its bytes are, for those who read all of it. */
+  storedLog(): StoredLog {
+    const { store } = this.#resources;
+    const { handle } = this;
+    return {
+      definition: this.#definition,
+      chunkCount: this.#snapshot.chunks.length,
+      readSnapshot: (chunk) => store.readSnapshot(handle, chunk, 0),
+      readLog: (since, until) => store.readLog(handle, since, until),
+    };
   }
 
   /** Tells those who wait that there is more. */

@@ -7,6 +7,7 @@ import { QUEUED_BYTES_HIGH, type ShapeStore } from "./log/store.ts";
 import type { SnapshotRequest, SnapshotSink, Source, Visibility } from "./ports.ts";
 import type { Row } from "./row.ts";
 import type { Shape } from "./shape.ts";
+import { formatVisibility, parseVisibilityText, type VisibilityText } from "./visibility_text.ts";
 
 /** Items are handed on in pieces of about this size: what one value of the store holds. */
 const PIECE_BYTES = 56 * 1024;
@@ -22,6 +23,8 @@ export interface SnapshotOptions {
   readonly store: ShapeStore;
   readonly chunkBytes: number;
   readonly signal: AbortSignal;
+  /** Brings the position of what the source tells to that of the logs. */
+  place(visibility: Visibility): Visibility;
   /** The snapshot is about to be taken: from now on the stream's changes concern the shape. */
   onReserved(): void;
   /** It has been taken, or never will be. */
@@ -49,6 +52,7 @@ function snapshotRequest({ definition }: Shape): SnapshotRequest {
     columns: definition.columns.map(({ name }) => name),
     where: definition.where?.sql,
     hasRows: definition.log === "full",
+    purpose: "snapshot",
   };
 }
 
@@ -73,8 +77,9 @@ class Filler implements SnapshotSink {
   }
 
   visible(visibility: Visibility): void {
-    this.#shape.markVisible(visibility);
-    this.#options.onVisible(visibility);
+    const placed = this.#options.place(visibility);
+    this.#shape.markVisible(placed);
+    this.#options.onVisible(placed);
   }
 
   rows(copyText: Uint8Array): Promise<void> | undefined {
@@ -122,31 +127,10 @@ class Filler implements SnapshotSink {
 }
 
 export function formatStoredSnapshot({ chunks, visibility }: StoredSnapshot): string {
-  const { xmin, xmax, inProgress, walPosition } = visibility;
-  return JSON.stringify({
-    chunks,
-    xmin: `${xmin}`,
-    xmax: `${xmax}`,
-    inProgress: inProgress.map((xid) => `${xid}`),
-    walPosition: `${walPosition}`,
-  });
+  return JSON.stringify({ chunks, ...formatVisibility(visibility) });
 }
 
 export function parseStoredSnapshot(text: string): StoredSnapshot {
-  const stored = JSON.parse(text) as {
-    chunks: number[];
-    xmin: string;
-    xmax: string;
-    inProgress: string[];
-    walPosition: string;
-  };
-  return {
-    chunks: stored.chunks,
-    visibility: {
-      xmin: BigInt(stored.xmin),
-      xmax: BigInt(stored.xmax),
-      inProgress: stored.inProgress.map(BigInt),
-      walPosition: BigInt(stored.walPosition),
-    },
-  };
+  const stored = JSON.parse(text) as VisibilityText & { chunks: number[] };
+  return { chunks: stored.chunks, visibility: parseVisibilityText(stored) };
 }

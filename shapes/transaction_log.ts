@@ -115,7 +115,7 @@ export class TransactionLog {
       // Sent again after a lost connection: the log may have it already.
       if (compareOffsets({ lsn, op }, shape.appended) <= 0 && first < 0) continue;
       const before = writer.length;
-      const items = this.#item(operations[i], isEnd && i === count - 1);
+      const items = this.#item(shape, operations[i], isEnd && i === count - 1);
       if (first < 0) first = op;
       last = op + items - 1;
       const isChunkEnd = shape.countItem(writer.length - before - items);
@@ -124,15 +124,21 @@ export class TransactionLog {
     if (first >= 0) cut(false);
   }
 
-  /** Writes one operation; how many items it became. */
-  #item({ kind, encoder, old, row, op }: Operation, isLast: boolean): number {
+  /**
+   * Writes one operation; how many items it became. A shape that lacks changes may lack the row that
+   * is updated: then all columns are written, so that nothing depends on it.
+   */
+  #item(shape: Shape, { kind, encoder, old, row, op }: Operation, isLast: boolean): number {
     const writer = this.#writer, header = this.#header;
     if (kind === "insert" && row) encoder.insert(writer, row, header, op, isLast);
     else if (kind === "delete" && old) encoder.delete(writer, old, header, op, isLast);
     else if (row && old && !encoder.hasSameKey(old, row)) {
       encoder.keyChange(writer, old, row, header, op, isLast);
       return 2;
-    } else if (row) encoder.update(writer, old, row, header, op, isLast);
+    } else if (row) {
+      const isWhole = shape.isBehind && shape.definition.replica !== "full";
+      encoder.update(writer, isWhole ? undefined : old, row, header, op, isLast);
+    }
     return 1;
   }
 }

@@ -16,9 +16,27 @@ export function isInSnapshot(
   transaction: { readonly xid: number; readonly commitLsn: bigint },
 ): boolean {
   if (transaction.commitLsn >= visibility.walPosition) return false;
+  if (visibility.isByPosition) return true;
   if (precedes(transaction.xid, low(visibility.xmin))) return true;
   if (!precedes(transaction.xid, low(visibility.xmax))) return false;
   return !visibility.inProgress.some((xid) => low(xid) === transaction.xid);
+}
+
+/**
+ * The transactions that the later snapshot has seen and the earlier one has not: 32-bit ids, none if
+ * there are more than `max` or if they can't be told.
+ */
+export function newlySeen(before: Visibility, now: Visibility, max: number): number[] {
+  const [from, to] = [before.xmin, now.xmax];
+  if (before.isByPosition || now.isByPosition || to - from > BigInt(max * 100)) return [];
+  const found: number[] = [];
+  const known = new Set(before.inProgress), open = new Set(now.inProgress);
+  for (let xid = from; xid < to; xid++) {
+    if (open.has(xid) || (xid < before.xmax && !known.has(xid))) continue;
+    found.push(low(xid));
+    if (found.length > max) return [];
+  }
+  return found;
 }
 
 function low(xid: bigint): number {

@@ -35,6 +35,12 @@ export function transactionHeader(commitLsn: bigint, xid: number): TransactionHe
   return bytes(`,"lsn":"${commitLsn}","txids":[${xid}],"op_position":`);
 }
 
+/** Of an item that no single transaction made; without `xids` it names none. */
+export function reconciledHeader(lsn: bigint, xids: readonly number[]): TransactionHeader {
+  const txids = xids.length > 0 ? `,"txids":[${xids}]` : "";
+  return bytes(`,"lsn":"${lsn}"${txids},"op_position":`);
+}
+
 export interface ItemLayout {
   readonly table: Table;
   /** Selected columns in the order they are written. */

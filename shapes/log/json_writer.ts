@@ -37,6 +37,11 @@ export class JsonWriter {
     this.#end = this.#start + length;
   }
 
+  /** The part being written: valid until the next byte is. */
+  written(): Uint8Array {
+    return this.#slab.subarray(this.#start, this.#end);
+  }
+
   /** Ends the part being written and gives its bytes, which stay as they are. */
   take(): Uint8Array {
     const part = this.#slab.subarray(this.#start, this.#end);

@@ -7,6 +7,7 @@
  * | `["i"]`                              | identity of the database, JSON                       |
  * | `["a"]`                              | applied LSN at the last trimming of the journal      |
  * | `["h", handle, part]`                | the shape's texts (`shape_record.ts`)                |
+ * | `["v", handle]`                      | how the log stands to the database, text             |
  * | `["s", handle, chunk, endByte]`      | snapshot bytes that end at this byte of the chunk    |
  * | `["l", handle, lsn, op, part]`       | log entries, keyed by the last one's last offset     |
  * | `["n", handle]`                      | the key of the last value of the log (`log_value.ts`)|
@@ -55,6 +56,7 @@ export const IDENTITY_KEY: KvKey = ["i"];
 export const APPLIED_KEY: KvKey = ["a"];
 
 export const RECORD_PREFIX: KvKey = ["h"];
+export const STANDING_PREFIX: KvKey = ["v"];
 export const HEAD_PREFIX: KvKey = ["n"];
 export const CHUNK_END_PREFIX: KvKey = ["e"];
 export const JOURNAL_PREFIX: KvKey = ["j"];
@@ -62,6 +64,7 @@ export const TRASH_PREFIX: KvKey = ["t"];
 export const PARTITION_PREFIX: KvKey = ["p"];
 
 export const recordKey = (handle: string, part: number): KvKey => ["h", handle, part];
+export const standingKey = (handle: string): KvKey => ["v", handle];
 export const headKey = (handle: string): KvKey => ["n", handle];
 export const trashKey = (handle: string): KvKey => ["t", handle];
 export const partitionKey = (table: number, partition: number): KvKey => ["p", table, partition];

@@ -23,6 +23,7 @@ import {
   logRangeAfter,
   PARTITION_PREFIX,
   RECORD_PREFIX,
+  STANDING_PREFIX,
   TRASH_PREFIX,
 } from "./kv_keys.ts";
 import {
@@ -43,6 +44,7 @@ export interface LoadedShape {
   readonly handle: string;
   readonly record: ShapeRecord;
   readonly recordParts: number;
+  readonly standing: string | undefined;
   readonly chunkEnds: readonly Offset[];
   readonly head: LogHead;
   /** Entries that only the journal has, and the journal value with the first of them. */
@@ -74,14 +76,16 @@ const SMALL_BATCH = 500;
 const LARGE_BATCH = 32;
 
 export async function loadFromKv(kv: Kv): Promise<Loaded> {
-  const [[identity, base], records, chunkEnds, heads, trash, partitions] = await Promise.all([
-    kv.getMany<[Uint8Array, Uint8Array]>([IDENTITY_KEY, APPLIED_KEY]),
-    readRecords(kv),
-    readChunkEnds(kv),
-    readHeads(kv),
-    readTrash(kv),
-    readPartitions(kv),
-  ]);
+  const [[identity, base], records, standings, chunkEnds, heads, trash, partitions] = await Promise
+    .all([
+      kv.getMany<[Uint8Array, Uint8Array]>([IDENTITY_KEY, APPLIED_KEY]),
+      readRecords(kv),
+      readStandings(kv),
+      readChunkEnds(kv),
+      readHeads(kv),
+      readTrash(kv),
+      readPartitions(kv),
+    ]);
   const journal = await readJournal(kv, base.value === null ? 0n : decodeLsn(base.value));
   const repairs: Mutation[][] = [];
   const shapes: LoadedShape[] = [];
@@ -96,7 +100,17 @@ export async function loadFromKv(kv: Kv): Promise<Loaded> {
     const tail = all?.entries.filter((entry) => compareOffsets(entry.last, head.position) > 0) ??
       [];
     const tailSequence = all?.sequence ?? 0;
-    const shape = { handle, record, recordParts, chunkEnds: ends, head, tail, tailSequence };
+    const standing = standings.get(handle);
+    const shape = {
+      handle,
+      record,
+      recordParts,
+      standing,
+      chunkEnds: ends,
+      head,
+      tail,
+      tailSequence,
+    };
     (record.snapshot === undefined ? incomplete : shapes).push(shape);
   }
   return {
@@ -123,13 +137,20 @@ function decodeLsn(bytes: Uint8Array): bigint {
 }
 
 export function encodeIdentity(identity: StoredIdentity): Uint8Array {
-  const { systemId, timeline, database } = identity;
-  return new TextEncoder().encode(JSON.stringify({ systemId, timeline, database }));
+  const { shift, beganAt, ...rest } = identity;
+  const texts = { shift: `${shift}`, beganAt: `${beganAt}` };
+  return new TextEncoder().encode(JSON.stringify({ ...rest, ...texts }));
 }
 
 function decodeIdentity(bytes: Uint8Array): StoredIdentity {
-  const { systemId, timeline, database } = JSON.parse(new TextDecoder().decode(bytes));
-  return { systemId: String(systemId), timeline: Number(timeline), database: String(database) };
+  const stored = JSON.parse(new TextDecoder().decode(bytes));
+  return {
+    systemId: String(stored.systemId),
+    timeline: Number(stored.timeline),
+    database: String(stored.database),
+    shift: BigInt(stored.shift ?? 0),
+    beganAt: BigInt(stored.beganAt ?? 0),
+  };
 }
 
 interface Tail {
@@ -200,6 +221,15 @@ async function readRecords(kv: Kv): Promise<Map<string, ReadRecord>> {
     records.set(handle, { record: decodeShapeRecord(values), recordParts: values.length });
   }
   return records;
+}
+
+async function readStandings(kv: Kv): Promise<Map<string, string>> {
+  const standings = new Map<string, string>();
+  const text = new TextDecoder();
+  for await (const { key, value } of listSmall(kv, STANDING_PREFIX)) {
+    standings.set(String(key[1]), text.decode(value));
+  }
+  return standings;
 }
 
 async function readChunkEnds(kv: Kv): Promise<Map<string, Offset[]>> {

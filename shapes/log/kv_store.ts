@@ -16,6 +16,7 @@ import {
   partitionKey,
   recordKey,
   snapshotKey,
+  standingKey,
   trashKey,
   VALUE_BYTES_MAX,
 } from "./kv_keys.ts";
@@ -146,6 +147,15 @@ export class KvStore implements ShapeStore {
     this.#logs.push(values.map((value, part) => ({ key: recordKey(handle, part), value })));
   }
 
+  setStanding(handle: string, standing: string): void {
+    if (!this.#shapes.has(handle)) return;
+    const value = new TextEncoder().encode(standing);
+    if (value.length > VALUE_BYTES_MAX) {
+      throw new RangeError(`Standing of ${value.length} bytes exceeds ${VALUE_BYTES_MAX}`);
+    }
+    this.#logs.push([{ key: standingKey(handle), value }]);
+  }
+
   appendLog(handle: string, entry: LogEntry): void {
     const shape = this.#shapes.get(handle);
     if (shape === undefined) return;
@@ -243,11 +253,12 @@ export class KvStore implements ShapeStore {
     this.#shapes.set(handle, shape);
   }
 
-  #describe({ handle, record, chunkEnds }: LoadedShape): StoredShape {
+  #describe({ handle, record, standing, chunkEnds }: LoadedShape): StoredShape {
     const log = this.#shapeToRead(handle).log;
     const head = log.last.lsn < 0n ? undefined : { lsn: log.last.lsn, op: log.last.op };
     const { meta, snapshot } = record;
-    return { handle, meta, snapshot, head, openChunkBytes: log.openChunkBytes, chunkEnds };
+    const { openChunkBytes } = log;
+    return { handle, meta, snapshot, standing, head, openChunkBytes, chunkEnds };
   }
 
   #shapeToRead(handle: string): ShapeMemory {
@@ -263,6 +274,7 @@ export class KvStore implements ShapeStore {
     const mutations: Mutation[] = [
       { key: trashKey(handle), value: new Uint8Array(0) },
       { key: headKey(handle) },
+      { key: standingKey(handle) },
     ];
     for (let part = 0; part < recordParts; part++) mutations.push({ key: recordKey(handle, part) });
     this.#logs.push(mutations);

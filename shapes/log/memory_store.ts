@@ -18,6 +18,7 @@ interface KeptShape {
   readonly handle: string;
   readonly meta: string;
   snapshot: string | undefined;
+  standing: string | undefined;
   readonly chunks: Uint8Array[][];
   readonly log: LogEntry[];
   readonly chunkEnds: Offset[];
@@ -68,6 +69,7 @@ export class MemoryStore implements ShapeStore {
       handle,
       meta,
       snapshot: undefined,
+      standing: undefined,
       chunks: [],
       log: [],
       chunkEnds: [],
@@ -90,6 +92,13 @@ export class MemoryStore implements ShapeStore {
     if (shape === undefined) return;
     if (shape.snapshot !== undefined) throw new TypeError(`Snapshot of "${handle}" is complete`);
     shape.snapshot = snapshot;
+    this.#settle();
+  }
+
+  setStanding(handle: string, standing: string): void {
+    const shape = this.#contents.shapes.get(handle);
+    if (shape === undefined) return;
+    shape.standing = standing;
     this.#settle();
   }
 
@@ -216,7 +225,7 @@ function cutBeyond(shape: KeptShape, appliedLsn: bigint): void {
 }
 
 function describe(shape: KeptShape): StoredShape {
-  const { handle, meta, snapshot, openChunkBytes } = shape;
+  const { handle, meta, snapshot, standing, openChunkBytes, chunkEnds } = shape;
   const head = shape.log.at(-1)?.last;
-  return { handle, meta, snapshot, head, openChunkBytes, chunkEnds: [...shape.chunkEnds] };
+  return { handle, meta, snapshot, standing, head, openChunkBytes, chunkEnds: [...chunkEnds] };
 }

@@ -9,11 +9,15 @@
 
 import type { Offset } from "../offset.ts";
 
-/** Identity of the database that the logs were written from. */
+/** Identity of the database that the logs were written from: one history of it. */
 export interface StoredIdentity {
   readonly systemId: string;
   readonly timeline: number;
   readonly database: string;
+  /** Added to the history's WAL positions, so that those of logs never go back (`history.ts`). */
+  readonly shift: bigint;
+  /** Position, shifted, from which on the logs tell of this history. */
+  readonly beganAt: bigint;
 }
 
 export interface StoredShape {
@@ -22,6 +26,8 @@ export interface StoredShape {
   readonly meta: string;
   /** What `completeSnapshot` was given; undefined if the snapshot was never completed. */
   readonly snapshot: string | undefined;
+  /** What `setStanding` was given last; undefined if it never was. */
+  readonly standing: string | undefined;
   /** Last offset in the log that is at or before the applied LSN; undefined for an empty log. */
   readonly head: Offset | undefined;
   /** Bytes in the log after the last chunk end. */
@@ -67,6 +73,12 @@ export interface ShapeStore extends AsyncDisposable {
 
   /** Marks the snapshot as complete. Before that a restart forgets it. */
   completeSnapshot(handle: string, snapshot: string): void;
+
+  /**
+   * Replaces what is known of how the log stands to the database, a short text. Ordered with the
+   * appends: it is never durable before what was appended earlier.
+   */
+  setStanding(handle: string, standing: string): void;
 
   /** Appends to the log: beyond all that the log holds. */
   appendLog(handle: string, entry: LogEntry): void;

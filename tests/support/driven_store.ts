@@ -19,6 +19,7 @@ interface Kept {
   readonly meta: string;
   readonly chunks: Uint8Array[][];
   snapshot: string | undefined;
+  standing: string | undefined;
   readonly log: LogEntry[];
   readonly chunkEnds: Offset[];
 }
@@ -137,6 +138,13 @@ export class DrivenStore implements ShapeStore {
     });
   }
 
+  setStanding(handle: string, standing: string): void {
+    this.#write(`setStanding ${handle}`, 0, ({ shapes }) => {
+      const kept = shapes.get(handle);
+      if (kept) kept.standing = standing;
+    });
+  }
+
   appendLog(handle: string, entry: LogEntry): void {
     if (compareOffsets(entry.first, entry.last) > 0) throw new RangeError("Entry ends before");
     this.#write(`appendLog ${handle}`, entry.bytes.length, ({ shapes }) => {
@@ -243,13 +251,16 @@ function copy({ identity, appliedLsn, shapes, partitions }: State): State {
   return { identity, appliedLsn, shapes: copied, partitions: new Map(partitions) };
 }
 
-function stored([handle, { meta, snapshot, log, chunkEnds }]: [string, Kept]): StoredShape {
+function stored(
+  [handle, { meta, snapshot, standing, log, chunkEnds }]: [string, Kept],
+): StoredShape {
   const chunkEnd = chunkEnds.at(-1);
   const open = log.filter(({ last }) => !chunkEnd || compareOffsets(last, chunkEnd) > 0);
   return {
     handle,
     meta,
     snapshot,
+    standing,
     head: log.at(-1)?.last,
     openChunkBytes: open.reduce((sum, { bytes }) => sum + bytes.length, 0),
     chunkEnds: [...chunkEnds],

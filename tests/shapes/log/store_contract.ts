@@ -25,6 +25,7 @@ export function testStoreContract(name: string, openStorage: () => Promise<TestS
     });
   testStates(test);
   testRecords(test);
+  testStandings(test);
   testDropsAndMistakes(test);
   testSnapshots(test);
   testLogs(test);
@@ -64,6 +65,7 @@ function testStates(test: Test): void {
         handle: "a",
         meta: "meta of a",
         snapshot: "snapshot of a",
+        standing: undefined,
         head: undefined,
         openChunkBytes: 0,
         chunkEnds: [],
@@ -112,6 +114,25 @@ function testRecords(test: Test): void {
     assert.equal(seen.at(-1), 50n);
     assert.deepEqual(seen, seen.toSorted((a, b) => Number(a - b)));
     assert.equal(store.queuedBytes, 0);
+  });
+}
+
+function testStandings(test: Test): void {
+  test("keeps a shape's standing, as it was given last, behind what was appended before", async (world) => {
+    addShape(world.store, "a");
+    world.store.setStanding("a", "first");
+    world.store.appendLog("a", textEntry({ lsn: 1n, op: 0 }, { lsn: 1n, op: 0 }, ",1"));
+    world.store.setAppliedLsn(1n);
+    world.store.setStanding("a", "sécond");
+    world.store.setStanding("unknown", "nothing");
+    let [shape] = (await world.restart()).shapes;
+    assert.equal(shape.standing, "sécond");
+    assert.deepEqual(shape.head, { lsn: 1n, op: 0 });
+    world.store.setStanding("a", "third");
+    [shape] = (await world.restart()).shapes;
+    assert.equal(shape.standing, "third");
+    world.store.dropShape("a");
+    assert.deepEqual((await world.restart()).shapes, []);
   });
 }
 

@@ -103,6 +103,7 @@ export class Model {
         handle,
         meta: handle,
         snapshot: handle,
+        standing: undefined,
         head: log.at(-1)?.last,
         openChunkBytes: open.reduce((sum, { text }) => sum + text.length, 0),
         chunkEnds: [...chunkEnds],

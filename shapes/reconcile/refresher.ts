@@ -1,0 +1,238 @@
+/**
+ * Keeps shapes fresh that the stream does not: in fallback those that somebody wants, and while the
+ * stream runs those that it has left changes out of, until they can go on with it.
+ */
+
+import { InvalidRequestError, ShapeGoneError, UnavailableError } from "../errors.ts";
+import type { Ingest } from "../ingest.ts";
+import type { ShapeStore, StoredIdentity } from "../log/store.ts";
+import type { Mode } from "../mode.ts";
+import { type Logger, type Source, type SourceOrigin, TableChangedError } from "../ports.ts";
+import { SnapshotError } from "../service.ts";
+import type { Shape } from "../shape.ts";
+import type { Table } from "../table.ts";
+import { FoldCache } from "./fold_cache.ts";
+import { ForeignHistoryError, LaggingSourceError, LostMeanwhileError } from "./reconcile.ts";
+import { reconcileShape } from "./reconcile.ts";
+import { compareCandidates, dueMs, firstTurn, type Turn } from "./schedule.ts";
+
+export interface RefresherOptions {
+  readonly source: Source;
+  readonly ingest: Ingest;
+  readonly store: ShapeStore;
+  readonly logger: Logger;
+  readonly shapes: () => Iterable<Shape>;
+  readonly mode: () => Mode;
+  readonly identity: () => StoredIdentity | undefined;
+  /** A source of another history was met: the logs must go on with it. */
+  readonly onForeign: (origin: SourceOrigin, walPosition: bigint) => Promise<void>;
+  /** The shape can't be reconciled: its clients start again. */
+  readonly rotate: (shape: Shape, reason: string) => void;
+  readonly intervalMs: number;
+  /** Reconciles at a time. */
+  readonly concurrency: number;
+  readonly nowMs: () => number;
+  /** In [0, 1). */
+  readonly random: () => number;
+}
+
+/** How often it is looked for shapes whose turn has come. */
+const LOOK_MS = 100;
+/** A shape that fails for its own sake this many times in a row starts again. */
+const FAILURES_MAX = 3;
+/** Who asked this many intervals ago may ask again. */
+const WANTED_INTERVALS = 2;
+
+export class Refresher {
+  readonly #options: RefresherOptions;
+  readonly #turns = new WeakMap<Shape, Turn>();
+  readonly #running = new Map<Shape, Promise<void>>();
+  readonly #folds = new FoldCache();
+  readonly #seed: number;
+  /** Tables that could not be prepared, each mentioned once. */
+  readonly #reported = new WeakSet<Table>();
+  #isLooking = false;
+  #signal = AbortSignal.abort();
+  queries = 0;
+  appendedRows = 0;
+
+  constructor(options: RefresherOptions) {
+    this.#options = options;
+    this.#seed = options.random() * 2 ** 32;
+  }
+
+  /** Shapes being reconciled right now. */
+  get running(): number {
+    return this.#running.size;
+  }
+
+  /** Runs until the signal fires and what is under way has ended; never rejects. */
+  async run(signal: AbortSignal): Promise<void> {
+    this.#signal = signal;
+    const timer = setInterval(() => this.#look(), LOOK_MS);
+    await new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      else signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+    clearInterval(timer);
+    await Promise.all(this.#running.values());
+  }
+
+  /**
+   * Sees to it that the shape is no staler than an interval. Undefined if that needs nothing; else
+   * resolves when it has been done or could not be.
+   */
+  refresh(shape: Shape): Promise<void> | undefined {
+    if (this.#signal.aborted || !this.#isNeeded(shape)) return undefined;
+    const running = this.#running.get(shape);
+    if (running) return running;
+    if (this.#dueMs(shape) > this.#options.nowMs()) return undefined;
+    if (this.#running.size >= this.#options.concurrency) return undefined;
+    return this.#start(shape, undefined);
+  }
+
+  async #look(): Promise<void> {
+    const { mode, logger } = this.#options;
+    if (this.#isLooking || mode().kind === "starting") return;
+    this.#isLooking = true;
+    try {
+      await this.#startDue();
+    } catch (error) {
+      if (!(error instanceof UnavailableError)) {
+        logger.error("Looking for shapes to reconcile failed", { reason: reasonOf(error) });
+      }
+    } finally {
+      this.#isLooking = false;
+    }
+  }
+
+  async #startDue(): Promise<void> {
+    const { shapes, nowMs, concurrency, source } = this.#options;
+    const now = nowMs();
+    const due: Shape[] = [];
+    for (const shape of shapes()) {
+      if (!this.#isNeeded(shape) || !this.#isWanted(shape, now)) continue;
+      if (!this.#running.has(shape) && this.#dueMs(shape) <= now) due.push(shape);
+    }
+    if (due.length === 0 || this.#running.size >= concurrency) return;
+    const position = await source.position();
+    for (const shape of due.sort(compareCandidates)) {
+      if (this.#running.size >= concurrency || this.#signal.aborted) return;
+      if (shape.isGone || this.#running.has(shape) || this.#isUnmoved(shape, position)) continue;
+      this.#start(shape, position);
+    }
+  }
+
+  /** Whether reconciling is what keeps it fresh. */
+  #isNeeded(shape: Shape): boolean {
+    if (!shape.isComplete || shape.isGone || shape.definition.log !== "full") return false;
+    const { kind } = this.#options.mode();
+    return kind === "fallback" || (kind === "live" && shape.isBehind);
+  }
+
+  /** While the stream runs all who lack changes are brought back to it, also if nobody asks. */
+  #isWanted(shape: Shape, nowMs: number): boolean {
+    if (shape.isWatched || this.#options.mode().kind === "live") return true;
+    return nowMs - shape.lastUsedMs < this.#options.intervalMs * WANTED_INTERVALS;
+  }
+
+  #dueMs(shape: Shape): number {
+    const { intervalMs, random } = this.#options;
+    return dueMs(this.#turnOf(shape), intervalMs, random());
+  }
+
+  /** Nothing has been written since the last time: there is nothing to find. */
+  #isUnmoved(shape: Shape, position: bigint): boolean {
+    const turn = this.#turnOf(shape);
+    if (turn.position !== position || shape.isFrozen) return false;
+    if (this.#options.mode().kind === "live") return false;
+    turn.startedMs = turn.endedMs = this.#options.nowMs();
+    return true;
+  }
+
+  #turnOf(shape: Shape): Turn {
+    let turn = this.#turns.get(shape);
+    if (!turn) this.#turns.set(shape, turn = firstTurn());
+    return turn;
+  }
+
+  #start(shape: Shape, position: bigint | undefined): Promise<void> {
+    const turn = this.#turnOf(shape);
+    turn.startedMs = this.#options.nowMs();
+    const run = this.#reconcile(shape).then(
+      () => {
+        turn.failures = 0;
+        turn.position = position;
+      },
+      (error) => this.#noteFailure(shape, turn, error),
+    ).finally(() => {
+      turn.endedMs = this.#options.nowMs();
+      this.#running.delete(shape);
+    });
+    this.#running.set(shape, run);
+    return run;
+  }
+
+  async #reconcile(shape: Shape): Promise<void> {
+    const { source, ingest, store, identity } = this.#options;
+    const isStreamed = await this.#isStreamed(shape);
+    this.queries++;
+    const { fold, differences } = await reconcileShape(shape, {
+      source,
+      ingest,
+      store,
+      identity,
+      isStreamed,
+      seed: this.#seed,
+      fold: this.#folds.take(shape),
+      signal: this.#signal,
+    });
+    this.appendedRows += differences;
+    // While the stream runs the log grows without us.
+    if (fold && !isStreamed) this.#folds.keep(shape, fold);
+  }
+
+  /** Whether the stream brings the table's changes from now on. */
+  async #isStreamed({ definition: { table } }: Shape): Promise<boolean> {
+    const { source, mode, logger } = this.#options;
+    if (mode().kind !== "live") return false;
+    try {
+      await source.prepare(table);
+      return mode().kind === "live";
+    } catch (error) {
+      if (!(error instanceof UnavailableError)) throw error;
+      if (!this.#reported.has(table)) {
+        this.#reported.add(table);
+        const { message: reason } = error;
+        logger.warn("The stream does not bring a table: it is queried", {
+          table: table.name,
+          reason,
+        });
+      }
+      return false;
+    }
+  }
+
+  async #noteFailure(shape: Shape, turn: Turn, error: unknown): Promise<void> {
+    const { onForeign, rotate, logger } = this.#options;
+    if (this.#signal.aborted || shape.isGone || error instanceof ShapeGoneError) return;
+    if (error instanceof ForeignHistoryError) {
+      return await onForeign(error.origin, error.walPosition).catch(() => {});
+    }
+    const isTransient = error instanceof UnavailableError || error instanceof LaggingSourceError ||
+      error instanceof LostMeanwhileError || error instanceof TableChangedError;
+    logger.warn("Could not reconcile a shape", {
+      handle: shape.handle,
+      table: shape.definition.table.name,
+      reason: reasonOf(error),
+    });
+    if (isTransient) return;
+    turn.failures++;
+    const isOwn = error instanceof InvalidRequestError || error instanceof SnapshotError;
+    if (turn.failures >= FAILURES_MAX || isOwn) rotate(shape, "It can't be reconciled");
+  }
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : `${error}`;
+}

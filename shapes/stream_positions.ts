@@ -1,0 +1,107 @@
+/**
+ * How far the stream has been taken in, and how its positions and those of the logs are related:
+ * the logs' are the stream's, shifted by what the present history needs (`history.ts`).
+ */
+
+import { Acknowledger } from "./acknowledger.ts";
+import type { ShapeStore } from "./log/store.ts";
+import type { Visibility } from "./ports.ts";
+import { RecentTransactions } from "./recent_transactions.ts";
+import { isInSnapshot } from "./visibility.ts";
+
+export interface StreamPositionsOptions {
+  readonly store: ShapeStore;
+  /** The last transaction that the store holds. */
+  readonly appliedLsn: bigint;
+  readonly shift: bigint;
+  /** Acknowledges the stream, in its own positions. */
+  confirm(position: bigint): void;
+}
+
+interface Transaction {
+  readonly xid: number;
+  readonly commitLsn: bigint;
+}
+
+export class StreamPositions {
+  readonly #options: StreamPositionsOptions;
+  readonly #recent = new RecentTransactions();
+  #acknowledger: Acknowledger;
+  /** Added to the stream's positions. */
+  shift: bigint;
+  /** Commit LSN of the last transaction that all shapes have seen. */
+  lastSeenLsn: bigint;
+  /** Commit LSN of the last transaction taken in: what is not beyond it is being sent again. */
+  committedLsn: bigint;
+  /** A shape was ended and no position that a crash returns to lies behind that yet. */
+  #hasEnded = false;
+
+  constructor(options: StreamPositionsOptions) {
+    this.#options = options;
+    this.shift = options.shift;
+    this.lastSeenLsn = this.committedLsn = options.appliedLsn;
+    this.#acknowledger = new Acknowledger(options.appliedLsn, this.#confirm);
+    options.store.onDurable((applied) => this.#acknowledger.durable(applied));
+  }
+
+  /** A stream begins at the confirmed position, where a commit record ended. */
+  restart(confirmedLsn: bigint): void {
+    const confirmed = confirmedLsn + this.shift;
+    if (confirmed > this.lastSeenLsn) this.lastSeenLsn = confirmed;
+  }
+
+  /** A history begins. Rejects if storage failed. */
+  async begin({ shift, beganAt }: { shift: bigint; beganAt: bigint }): Promise<void> {
+    const { store } = this.#options;
+    // The first commit record may begin right there.
+    const applied = beganAt - 1n;
+    store.setAppliedLsn(applied);
+    // What becomes durable of the earlier history must not count for this one.
+    await store.flushed();
+    this.shift = shift;
+    this.#acknowledger = new Acknowledger(applied, this.#confirm);
+    this.lastSeenLsn = beganAt;
+    this.committedLsn = applied;
+    this.#hasEnded = false;
+    this.#recent.clear();
+  }
+
+  /** A shape was ended: that must be durable before its cause is acknowledged. */
+  noteEnded(): void {
+    this.#hasEnded = true;
+  }
+
+  /** A transaction has been taken in; `isStored` if the store was given something of it. */
+  committed(transaction: Transaction, endLsn: bigint, isStored: boolean): void {
+    const { commitLsn } = transaction;
+    this.committedLsn = commitLsn;
+    if (commitLsn > this.lastSeenLsn) this.lastSeenLsn = commitLsn;
+    const needsStore = isStored || this.#hasEnded;
+    this.#hasEnded = false;
+    this.#acknowledger.committed(commitLsn, endLsn, needsStore);
+    if (needsStore) this.#options.store.setAppliedLsn(commitLsn);
+    this.#recent.add(transaction);
+  }
+
+  /** Everything before the position has been taken in. */
+  reached(position: bigint): void {
+    this.#acknowledger.reached(position);
+  }
+
+  /** A restart must keep what reconciles have appended by now. */
+  markApplied(): void {
+    this.#options.store.setAppliedLsn(this.committedLsn | 1n);
+  }
+
+  /** A visibility as the source has it, its position brought to that of the logs. */
+  place(visibility: Visibility): Visibility {
+    return { ...visibility, walPosition: visibility.walPosition + this.shift };
+  }
+
+  /** Whether the stream has brought transactions that a snapshot, as placed, has not seen. */
+  isAhead(visibility: Visibility): boolean {
+    return this.#recent.some((transaction) => !isInSnapshot(visibility, transaction));
+  }
+
+  readonly #confirm = (position: bigint): void => this.#options.confirm(position - this.shift);
+}
