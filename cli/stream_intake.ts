@@ -2,6 +2,7 @@
 
 import type { Sql } from "../replication/connection.ts";
 import type { Session, StreamSink } from "../replication/replicator.ts";
+import type { GapCause } from "../replication/setup_plan.ts";
 import type { PostgresSource } from "../replication/source.ts";
 import type { Catalog } from "../shapes/catalog.ts";
 import type { StreamEvent } from "../shapes/change.ts";
@@ -29,6 +30,10 @@ export class StreamIntake implements StreamSink {
   constructor(options: IntakeOptions) {
     this.#options = options;
     this.#identity = options.stored;
+  }
+
+  beforeGap(_cause: GapCause): Promise<void> {
+    return Promise.resolve();
   }
 
   async begin(session: Session): Promise<void> {

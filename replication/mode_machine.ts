@@ -9,7 +9,13 @@ import type { SetupStep } from "./setup_plan.ts";
 /** Texts are for people and hold no secrets. */
 export type ModeEvent =
   /** The stream is being set up: a step begins. */
-  | { readonly kind: "settingUp"; readonly step: SetupStep; readonly detail: string }
+  | {
+    readonly kind: "settingUp";
+    readonly step: SetupStep;
+    readonly detail: string;
+    /** What it turned out to be that ended the last stream. */
+    readonly cause?: ModeReason;
+  }
   /** Another instance holds the lock. */
   | { readonly kind: "waitingForLock"; readonly detail: string }
   | { readonly kind: "streaming" }
@@ -117,13 +123,11 @@ function noteEvent(state: ModeState, event: ModeEvent, nowMs: number): ModeState
     case "streaming":
       return { ...inPhase(state, "streaming", nowMs), failure: undefined };
     case "interrupted":
-      return {
-        ...inPhase(state, "interrupted", nowMs),
-        // It names the cause until there is a new slot that streams, whatever fails on the way.
-        failure: state.failure === "wal_budget" ? "wal_budget" : event.reason,
-      };
-    case "settingUp":
-      return inPhase(state, event.step === "createSlot" ? "creatingSlot" : "settingUp", nowMs);
+      return failing(inPhase(state, "interrupted", nowMs), event.reason);
+    case "settingUp": {
+      const phase = event.step === "createSlot" ? "creatingSlot" : "settingUp";
+      return failing(inPhase(state, phase, nowMs), event.cause);
+    }
     case "waitingForLock":
       return inPhase(state, "waiting", nowMs);
     case "halted":
@@ -135,6 +139,12 @@ function noteEvent(state: ModeState, event: ModeEvent, nowMs: number): ModeState
         failure: undefined,
       };
   }
+}
+
+/** The WAL budget stays the cause until a new slot streams, whatever fails on the way. */
+function failing(state: ModeState, failure: ModeReason | undefined): ModeState {
+  if (failure === undefined || state.failure === "wal_budget") return state;
+  return { ...state, failure };
 }
 
 function inPhase(state: ModeState, phase: ModeState["phase"], nowMs: number): ModeState {

@@ -1,6 +1,7 @@
 /** Keeps the replication stream running: connects, sets up, streams, and starts again, for ever. */
 
 import type { StreamEvent } from "../shapes/change.ts";
+import type { ModeReason } from "../shapes/mode.ts";
 import type { Logger } from "../shapes/ports.ts";
 import { Alarm } from "./alarm.ts";
 import { openReplication, type ReplicationConnection } from "./connection.ts";
@@ -17,7 +18,12 @@ import {
   type PostgresErrorCode,
 } from "./postgres_error.ts";
 import { runSetup } from "./setup.ts";
-import { setupNames, type SetupState, startReplicationCommand } from "./setup_plan.ts";
+import {
+  type GapCause,
+  setupNames,
+  type SetupState,
+  startReplicationCommand,
+} from "./setup_plan.ts";
 import { ReplicationStream } from "./stream.ts";
 
 /** What a stream that is about to start belongs to. */
@@ -39,6 +45,14 @@ export interface Session {
 }
 
 export interface StreamSink {
+  /**
+   * Called before the slot is dropped or a new one made, which waits for it: the stream that comes
+   * will not go on where the last one ended. When it resolves it must be durable that every shape
+   * lacks changes, because a crash right after it leaves nothing else that tells. May be called
+   * again for the same gap; `begin` follows once there is a stream again. A rejection makes the
+   * replicator try again.
+   */
+  beforeGap(cause: GapCause): Promise<void>;
   /**
    * Called before each (re)start of the stream, which waits for it. What the previous stream left
    * unfinished must be settled or dropped when it resolves; relations will be announced anew. A
@@ -74,6 +88,13 @@ const PENDING_TRANSACTIONS =
   ". Check that you don't have pending transactions in the database. Electric has to wait for all " +
   "pending transactions to commit or rollback before it can create the replication slot.";
 
+const GAP_REASONS: Readonly<Record<GapCause, ModeReason>> = {
+  slotMissing: "slot_lost",
+  slotLost: "slot_lost",
+  walBudget: "wal_budget",
+  publicationMissing: "publication_missing",
+};
+
 export class Replicator {
   readonly #options: ReplicatorOptions;
   readonly #now: () => number;
@@ -85,7 +106,8 @@ export class Replicator {
   #outageSinceMs: number;
   #hasLock = false;
   #lastError: string | undefined;
-  #isSlotStale = false;
+  #stale: GapCause | undefined;
+  #hasStreamed = false;
   #isSlotNew = false;
 
   /** Throws `RangeError` for a stream id that can't name a slot. */
@@ -141,7 +163,7 @@ export class Replicator {
     signal.addEventListener("abort", abandon, { once: true });
     this.#hasLock = false;
     try {
-      const setup = await runSetup(connection, this.#setupOptions(), signal);
+      const setup = await runSetup(connection, this.#setupOptions(signal), signal);
       await this.#begin(setup, signal);
       await this.#runStream(connection, setup, signal);
     } finally {
@@ -150,22 +172,33 @@ export class Replicator {
     }
   }
 
-  #setupOptions() {
+  #setupOptions(signal: AbortSignal) {
     const { url, streamId, isManual, logger } = this.#options;
     return {
       url,
       streamId,
       isManual,
-      isSlotStale: this.#isSlotStale,
+      stale: this.#stale,
       logger,
+      beforeGap: (state: SetupState) => this.#beforeGap(state, signal),
       onStep: (state: SetupState, isWaiting: boolean) => this.#noteStep(state, isWaiting),
     };
+  }
+
+  async #beforeGap({ step, gap: cause }: SetupState, signal: AbortSignal): Promise<void> {
+    if (cause === undefined) return;
+    if (cause !== "slotMissing" || this.#hasStreamed) {
+      this.#options.logger.warn("Changes are missed: the slot is made anew", { cause });
+      const reason = GAP_REASONS[cause];
+      this.#emit({ kind: "settingUp", step, detail: this.#reason(), cause: reason });
+    }
+    await unlessAborted(this.#options.sink.beforeGap(cause), signal);
   }
 
   async #begin(setup: SetupState, signal: AbortSignal): Promise<void> {
     if (setup.isSlotNew) {
       this.#isSlotNew = true;
-      this.#isSlotStale = false;
+      this.#stale = undefined;
     }
     const { systemId, timeline, database, serverVersion, confirmedLsn } = setup;
     const begun = this.#options.sink.begin({
@@ -208,6 +241,7 @@ export class Replicator {
 
   #noteStreaming(setup: SetupState): void {
     this.#lastError = undefined;
+    this.#hasStreamed = true;
     this.#streamingSinceMs = this.#now();
     this.#emit({ kind: "streaming" });
     this.#options.logger.info("Replication stream runs", { slot: setup.names.slot });
@@ -245,9 +279,8 @@ export class Replicator {
     if (streamedMs >= STREAM_PROVEN_MS) this.#outageSinceMs = nowMs;
     this.#streamingSinceMs = undefined;
     // The server decodes with the catalog of the past: an old slot never gets over either of them.
-    if (code === "slotLost" || (wasStreaming && code === "publicationMissing")) {
-      this.#isSlotStale = true;
-    }
+    if (code === "slotLost" || code === "walBudget") this.#stale = code;
+    if (wasStreaming && code === "publicationMissing") this.#stale = code;
     this.#lastError = describePostgresError(error);
     this.#emit({ kind: "interrupted", reason: modeReasonOf(code), detail: this.#reason() });
     this.#logFailure(code, this.#lastError, nowMs);

@@ -135,6 +135,16 @@ Deno.test("nextModeState() names the cause until the stream runs, and a slow slo
   assert.equal(slow.mode.sinceMs, 5000);
 });
 
+Deno.test("nextModeState() names what set-up finds out about the end of the stream", () => {
+  const { mode } = play(...LIVE, [5000, EVENTS.interrupted], [6000, {
+    kind: "settingUp",
+    step: "createSlot",
+    detail: "",
+    cause: "slot_lost",
+  }]);
+  assert.equal(mode.reason, "slot_lost");
+});
+
 Deno.test("nextModeState() names the WAL budget until a new slot streams", () => {
   const over = play(...LIVE, [5000, interrupted("wal_budget")], [6000, interrupted("rejected")]);
   assert.equal(over.mode.reason, "wal_budget");
