@@ -12,7 +12,7 @@ import {
   withCaCertificate,
 } from "../replication/database_url.ts";
 import { Evaluator } from "../replication/evaluate.ts";
-import { Replicator, type ReplicatorState } from "../replication/replicator.ts";
+import { ReplicationHealth } from "../replication/health.ts";
 import { PostgresSource } from "../replication/source.ts";
 import { SERVER_DEFAULTS, type ServerConfig } from "../server/config.ts";
 import { createHandler } from "../server/handler.ts";
@@ -24,7 +24,6 @@ import { KvStore } from "../shapes/log/kv_store.ts";
 import { MemoryStore } from "../shapes/log/memory_store.ts";
 import { PageCache } from "../shapes/log/page_cache.ts";
 import type { ShapeStore, StoredState } from "../shapes/log/store.ts";
-import type { Mode } from "../shapes/mode.ts";
 import type { Logger } from "../shapes/ports.ts";
 import { TailBudget } from "../shapes/log/tail.ts";
 import { Refresher } from "../shapes/reconcile/refresher.ts";
@@ -76,24 +75,24 @@ export async function serve(
     state,
     source,
     logger: component("shapes"),
-    confirm: (position: bigint) => replicator.confirm(position),
+    confirm: (position: bigint) => health.confirm(position),
   };
   const domain = openDomain(parts);
   const { catalog, ingest, continuity } = domain;
   const refresher = openRefresher(parts, domain);
-  const replicator = new Replicator({
+  const health = new ReplicationHealth({
     url: databaseUrl(config, config.databaseUrl),
     streamId,
     isManual,
     sink: new StreamIntake({ continuity, catalog, ingest, source, admin }),
     logger: component("replication"),
-    onState: (state) => catalog.setMode(modeOf(state)),
+    onMode: (mode) => catalog.setMode(mode),
   });
   const listener = openPort(config, catalog, logger, ending);
   logger.info("Listening", { port: listener.addr.port, shapes: state.shapes.length });
 
   const working = [
-    replicator.run(ending),
+    health.run(ending),
     watchSource(source, catalog, ending),
     refresher.run(ending),
   ];
@@ -106,12 +105,6 @@ export async function serve(
   await Promise.all(working);
   clearTimeout(hardStop);
   if (failure.signal.aborted) throw failure.signal.reason;
-}
-
-function modeOf({ kind, reason: detail, sinceMs }: ReplicatorState): Mode {
-  if (kind === "streaming") return { kind: "live", reason: undefined, detail: "", sinceMs };
-  const reason = kind === "waiting" ? "lock_held" : "starting";
-  return { kind: "starting", reason, detail, sinceMs };
 }
 
 interface DomainParts {

@@ -100,9 +100,9 @@ function startupParameters({ url, applicationName }: ReplicationOptions): Record
   };
 }
 
-/** Between reconnects of a pool, growing with failures in a row. */
+/** Between reconnects of a pool, growing with failures in a row; what fails may be well again soon. */
 function retryDelaySeconds(failures: number): number {
-  return Math.min(5, 2 ** failures / 20);
+  return Math.min(1, 2 ** failures / 20);
 }
 
 /** Type OIDs that the driver converts of its own accord. */

@@ -1,15 +1,14 @@
 /** When to report to the server, when to give a stream up, how long to wait before the next try. */
 
-import type { Policy } from "./postgres_error.ts";
-
 const STATUS_INTERVAL_MAX_MS = 10_000;
 const STATUS_INTERVAL_MIN_MS = 100;
 /** How long confirmations gather before they are reported. */
 const CONFIRM_DELAY_MS = 100;
 /** Beyond the server's own patience, for the network's and the machine's hiccups. */
 const STALL_MARGIN_MS = 30_000;
-const RETRY_FIRST_MS = 1000;
-const RETRY_LAST_MS = 10_000;
+const RETRY_MS = 1000;
+const RETRY_LATE_MS = 5000;
+const OUTAGE_FRESH_MS = 10 * 60_000;
 /** A stream that lived this long was a working one. */
 export const STREAM_PROVEN_MS = 5000;
 
@@ -72,17 +71,11 @@ export function isStalled(liveness: Liveness, nowMs: number): boolean {
 }
 
 /**
- * How long to wait before try number `failures` + 1 (`failures` ≥ 1). `random` is in [0, 1): up to a
- * fifth is taken off so that many instances do not come back in step.
+ * How long to wait before the next try, in an outage that has lasted `outageMs`: a second, whatever
+ * the cause, because people mend things while they look at them; later less often. `random` is in
+ * [0, 1): up to a fifth is taken off so that many instances do not come back in step.
  */
-export function retryDelayMs(retry: Policy["retry"], failures: number, random: number): number {
-  const jitter = 1 - random / 5;
-  switch (retry) {
-    case "soon":
-      return RETRY_FIRST_MS * jitter;
-    case "slow":
-      return RETRY_LAST_MS * jitter;
-    case "backoff":
-      return Math.min(RETRY_LAST_MS, RETRY_FIRST_MS * 2 ** (failures - 1)) * jitter;
-  }
+export function retryDelayMs(outageMs: number, random: number): number {
+  const wholeMs = outageMs < OUTAGE_FRESH_MS ? RETRY_MS : RETRY_LATE_MS;
+  return wholeMs * (1 - random / 5);
 }

@@ -26,6 +26,7 @@ export type PostgresErrorCode =
   | "closed"
   | "databaseMissing"
   | "diskFull"
+  | "historyChanged"
   | "hostRejected"
   | "hostUnknown"
   | "privilegeMissing"
@@ -47,21 +48,18 @@ export type PostgresErrorCode =
   | "tlsFailed"
   | "tooManyConnections"
   | "unknown"
-  | "walLevel";
+  | "walBudget"
+  | "walLevel"
+  | "walSendersExhausted";
 
 export interface Policy {
-  /**
-   * When to try again: `soon` is after a second each time; `backoff` is ever later; `slow` is as
-   * late as it gets, for what only a person can mend.
-   */
-  readonly retry: "soon" | "backoff" | "slow";
   /** Whether it will stay until somebody changes the configuration or the database. */
   readonly isFatal: boolean;
   /** What to do about it. */
   readonly hint: string | undefined;
 }
 
-const TRANSIENT: Policy = { retry: "backoff", isFatal: false, hint: undefined };
+const TRANSIENT: Policy = { isFatal: false, hint: undefined };
 
 /** The policy of every code. */
 export function policyFor(code: PostgresErrorCode): Policy {
@@ -73,6 +71,7 @@ const POLICIES: Readonly<Record<PostgresErrorCode, Policy>> = {
   closed: TRANSIENT,
   databaseMissing: fatal("Create the database or correct its name in DATABASE_URL"),
   diskFull: { ...TRANSIENT, hint: "Free space on the disk of the database server" },
+  historyChanged: TRANSIENT,
   hostRejected: fatal(
     "Allow this host, user and database in pg_hba.conf, and try another sslmode in DATABASE_URL",
   ),
@@ -91,12 +90,10 @@ const POLICIES: Readonly<Record<PostgresErrorCode, Policy>> = {
   serverTooOld: fatal("Upgrade Postgres to version 14 or later"),
   shutdown: TRANSIENT,
   slotInUse: {
-    retry: "soon",
     isFatal: false,
     hint: "Wait for the server to notice that the previous connection is gone, or stop its process",
   },
   slotLost: {
-    retry: "soon",
     isFatal: false,
     hint: "Raise max_slot_wal_keep_size so that the slot survives longer interruptions",
   },
@@ -106,19 +103,24 @@ const POLICIES: Readonly<Record<PostgresErrorCode, Policy>> = {
   slotsExhausted: fatal("Raise max_replication_slots or drop slots that are not used"),
   sslUnavailable: fatal("Turn TLS on at the server, or set sslmode=prefer in DATABASE_URL"),
   stalled: TRANSIENT,
-  startingUp: { retry: "soon", isFatal: false, hint: undefined },
+  startingUp: TRANSIENT,
   timeout: TRANSIENT,
   tlsFailed: fatal("Check the server's certificate and ELECTRIC_DATABASE_CA_CERTIFICATE_FILE"),
   tooManyConnections: {
     ...TRANSIENT,
-    hint: "Raise max_connections or max_wal_senders, or lower ELECTRIC_DB_POOL_SIZE",
+    hint: "Raise max_connections, or lower ELECTRIC_DB_POOL_SIZE",
   },
   unknown: TRANSIENT,
+  walBudget: {
+    isFatal: false,
+    hint: "Raise ELECTRIC_MAX_RETAINED_WAL so that the slot survives longer interruptions",
+  },
   walLevel: fatal("Set wal_level to logical and restart Postgres"),
+  walSendersExhausted: fatal("Raise max_wal_senders or stop replicas that are not used"),
 };
 
 function fatal(hint: string): Policy {
-  return { retry: "slow", isFatal: true, hint };
+  return { isFatal: true, hint };
 }
 
 /** Classifies whatever was thrown while talking to Postgres. */
@@ -144,6 +146,8 @@ const MESSAGES: readonly (readonly [string, RegExp, PostgresErrorCode])[] = [
   ["42704", /publication/, "publicationMissing"],
   // Up to 17 "can no longer get changes from", from 18 on "can no longer access".
   ["55000", /can no longer (get changes|access)|invalidated/, "slotLost"],
+  ["53300", /standby connections/, "walSendersExhausted"],
+  ["55000", /max_replication_slots/, "slotsExhausted"],
   ["55000", /wal_level|logical decoding requires/, "walLevel"],
   ["58P01", /requested WAL segment/, "slotLost"],
   ["XX000", /requested WAL segment/, "slotLost"],

@@ -1,18 +1,29 @@
 /** Keeps the replication stream running: connects, sets up, streams, and starts again, for ever. */
 
 import type { StreamEvent } from "../shapes/change.ts";
+import type { ModeReason } from "../shapes/mode.ts";
 import type { Logger } from "../shapes/ports.ts";
+import { Alarm } from "./alarm.ts";
 import { openReplication, type ReplicationConnection } from "./connection.ts";
 import type { DatabaseUrl } from "./database_url.ts";
 import { retryDelayMs, STREAM_PROVEN_MS } from "./liveness.ts";
+import { LogLimiter } from "./log_limiter.ts";
+import type { ModeEvent } from "./mode_machine.ts";
+import { modeReasonOf } from "./mode_reason.ts";
 import {
   classifyPostgresError,
   ConnectionError,
   describePostgresError,
   policyFor,
+  type PostgresErrorCode,
 } from "./postgres_error.ts";
-import { delay, runSetup } from "./setup.ts";
-import { setupNames, type SetupState, startReplicationCommand } from "./setup_plan.ts";
+import { runSetup } from "./setup.ts";
+import {
+  type GapCause,
+  setupNames,
+  type SetupState,
+  startReplicationCommand,
+} from "./setup_plan.ts";
 import { ReplicationStream } from "./stream.ts";
 
 /** What a stream that is about to start belongs to. */
@@ -35,6 +46,14 @@ export interface Session {
 
 export interface StreamSink {
   /**
+   * Called before the slot is dropped or a new one made, which waits for it: the stream that comes
+   * will not go on where the last one ended. When it resolves it must be durable that every shape
+   * lacks changes, because a crash right after it leaves nothing else that tells. May be called
+   * again for the same gap; `begin` follows once there is a stream again. A rejection makes the
+   * replicator try again.
+   */
+  beforeGap(cause: GapCause): Promise<void>;
+  /**
    * Called before each (re)start of the stream, which waits for it. What the previous stream left
    * unfinished must be settled or dropped when it resolves; relations will be announced anew. A
    * rejection makes the replicator try again.
@@ -45,14 +64,8 @@ export interface StreamSink {
    * An error or rejection ends the stream, which starts again from what was confirmed.
    */
   accept(events: readonly StreamEvent[]): Promise<void> | undefined;
-}
-
-/** `waiting`: another instance holds the lock. */
-export interface ReplicatorState {
-  readonly kind: "starting" | "waiting" | "streaming";
-  /** Why it does not stream, in the words of WIRE.md 6.3; empty when it does. */
-  readonly reason: string;
-  readonly sinceMs: number;
+  /** The stream has ended: what it left unfinished comes again after the next `begin`. */
+  end(): void;
 }
 
 export interface ReplicatorOptions {
@@ -63,27 +76,40 @@ export interface ReplicatorOptions {
   readonly isManual: boolean;
   readonly sink: StreamSink;
   readonly logger: Logger;
-  readonly onState?: (state: ReplicatorState) => void;
+  /** What it goes through, as it happens; why it does not stream in the words of WIRE.md 6.3. */
+  readonly onEvent?: (event: ModeEvent) => void;
   readonly now?: () => number;
   /** In [0, 1). */
   readonly random?: () => number;
 }
 
-const WAITING_FOR_LOCK = "Timeout waiting for Postgres lock acquisition";
+/** What clients are told before anything is known. */
+export const WAITING_FOR_LOCK = "Timeout waiting for Postgres lock acquisition";
 const WAITING_FOR_CLIENT = "Timeout waiting for replication client to be ready";
 const PENDING_TRANSACTIONS =
   ". Check that you don't have pending transactions in the database. Electric has to wait for all " +
   "pending transactions to commit or rollback before it can create the replication slot.";
 
+const GAP_REASONS: Readonly<Record<GapCause, ModeReason>> = {
+  slotMissing: "slot_lost",
+  slotLost: "slot_lost",
+  walBudget: "wal_budget",
+  publicationMissing: "publication_missing",
+};
+
 export class Replicator {
   readonly #options: ReplicatorOptions;
   readonly #now: () => number;
-  #state: ReplicatorState;
+  readonly #retry = new Alarm();
+  readonly #limiter = new LogLimiter();
   #stream: ReplicationStream | undefined;
+  #streamingSinceMs: number | undefined;
+  /** When the outage began; one that a stream of a moment interrupted goes on. */
+  #outageSinceMs: number;
   #hasLock = false;
   #lastError: string | undefined;
-  #failures = 0;
-  #isSlotStale = false;
+  #stale: GapCause | undefined;
+  #hasStreamed = false;
   #isSlotNew = false;
 
   /** Throws `RangeError` for a stream id that can't name a slot. */
@@ -91,11 +117,16 @@ export class Replicator {
     setupNames(options.streamId);
     this.#options = options;
     this.#now = options.now ?? Date.now;
-    this.#state = { kind: "starting", reason: WAITING_FOR_LOCK, sinceMs: this.#now() };
+    this.#outageSinceMs = this.#now();
   }
 
-  get state(): ReplicatorState {
-    return this.#state;
+  get slotName(): string {
+    return setupNames(this.#options.streamId).slot;
+  }
+
+  /** The stream that runs. */
+  get stream(): ReplicationStream | undefined {
+    return this.#stream;
   }
 
   /**
@@ -113,10 +144,15 @@ export class Replicator {
         await this.#runSession(signal);
       } catch (error) {
         if (signal.aborted) break;
-        await delay(this.#noteFailure(error), signal).catch(() => {});
+        await this.#retry.sleep(this.#noteFailure(error), signal).catch(() => {});
       }
     }
-    this.#setState("starting", WAITING_FOR_CLIENT);
+    this.#emit({ kind: "halted", reason: "stopping", detail: WAITING_FOR_CLIENT });
+  }
+
+  /** Ends the wait before the next try: something has changed. */
+  retryNow(): void {
+    this.#retry.ring();
   }
 
   async #runSession(signal: AbortSignal): Promise<void> {
@@ -129,7 +165,7 @@ export class Replicator {
     signal.addEventListener("abort", abandon, { once: true });
     this.#hasLock = false;
     try {
-      const setup = await runSetup(connection, this.#setupOptions(), signal);
+      const setup = await runSetup(connection, this.#setupOptions(signal), signal);
       await this.#begin(setup, signal);
       await this.#runStream(connection, setup, signal);
     } finally {
@@ -138,22 +174,33 @@ export class Replicator {
     }
   }
 
-  #setupOptions() {
+  #setupOptions(signal: AbortSignal) {
     const { url, streamId, isManual, logger } = this.#options;
     return {
       url,
       streamId,
       isManual,
-      isSlotStale: this.#isSlotStale,
+      stale: this.#stale,
       logger,
+      beforeGap: (state: SetupState) => this.#beforeGap(state, signal),
       onStep: (state: SetupState, isWaiting: boolean) => this.#noteStep(state, isWaiting),
     };
+  }
+
+  async #beforeGap({ step, gap: cause }: SetupState, signal: AbortSignal): Promise<void> {
+    if (cause === undefined) return;
+    if (cause !== "slotMissing" || this.#hasStreamed) {
+      this.#options.logger.warn("Changes are missed: the slot is made anew", { cause });
+      const reason = GAP_REASONS[cause];
+      this.#emit({ kind: "settingUp", step, detail: this.#reason(), cause: reason });
+    }
+    await unlessAborted(this.#options.sink.beforeGap(cause), signal);
   }
 
   async #begin(setup: SetupState, signal: AbortSignal): Promise<void> {
     if (setup.isSlotNew) {
       this.#isSlotNew = true;
-      this.#isSlotStale = false;
+      this.#stale = undefined;
     }
     const { systemId, timeline, database, serverVersion, confirmedLsn } = setup;
     const begun = this.#options.sink.begin({
@@ -183,26 +230,33 @@ export class Replicator {
       now: this.#now,
     });
     this.#stream = stream;
-    this.#lastError = undefined;
-    this.#setState("streaming", "");
-    this.#options.logger.info("Replication stream runs", { slot: setup.names.slot });
+    this.#noteStreaming(setup);
     try {
       await stream.run(signal);
     } catch (error) {
       connection.terminate(error instanceof Error ? error : new Error(String(error)));
       throw error;
     } finally {
+      this.#options.sink.end();
       this.#stream = undefined;
     }
   }
 
+  #noteStreaming(setup: SetupState): void {
+    this.#lastError = undefined;
+    this.#hasStreamed = true;
+    this.#streamingSinceMs = this.#now();
+    this.#emit({ kind: "streaming" });
+    this.#options.logger.info("Replication stream runs", { slot: setup.names.slot });
+  }
+
   #noteStep(setup: SetupState, isWaiting: boolean): void {
-    if (isWaiting) return this.#setState("waiting", WAITING_FOR_LOCK);
-    if (setup.step === "findPublication") this.#hasLock = true;
-    if (setup.step === "createSlot") {
-      return this.#setState("starting", WAITING_FOR_CLIENT + PENDING_TRANSACTIONS);
-    }
-    this.#setState("starting", this.#reason());
+    if (isWaiting) return this.#emit({ kind: "waitingForLock", detail: WAITING_FOR_LOCK });
+    const { step } = setup;
+    if (step === "findPublication") this.#hasLock = true;
+    const isSlow = step === "createSlot";
+    const detail = isSlow ? WAITING_FOR_CLIENT + PENDING_TRANSACTIONS : this.#reason();
+    this.#emit({ kind: "settingUp", step, detail });
   }
 
   #reason(): string {
@@ -222,34 +276,34 @@ export class Replicator {
   /** Records a failure; answers how long to wait. */
   #noteFailure(error: unknown): number {
     const code = classifyPostgresError(error);
-    const policy = policyFor(code);
-    const wasStreaming = this.#state.kind === "streaming";
-    if (wasStreaming && this.#now() - this.#state.sinceMs >= STREAM_PROVEN_MS) this.#failures = 0;
-    this.#failures += 1;
+    const nowMs = this.#now();
+    const wasStreaming = this.#streamingSinceMs !== undefined;
+    const streamedMs = nowMs - (this.#streamingSinceMs ?? nowMs);
+    if (streamedMs >= STREAM_PROVEN_MS) this.#outageSinceMs = nowMs;
+    this.#streamingSinceMs = undefined;
     // The server decodes with the catalog of the past: an old slot never gets over either of them.
-    const isStale = code === "slotLost" || (wasStreaming && code === "publicationMissing");
-    if (isStale) this.#isSlotStale = true;
+    if (code === "slotLost" || code === "walBudget") this.#stale = code;
+    if (wasStreaming && code === "publicationMissing") this.#stale = code;
     this.#lastError = describePostgresError(error);
-    this.#setState("starting", this.#reason());
-    const waitMs = retryDelayMs(
-      isStale ? "soon" : policy.retry,
-      this.#failures,
-      (this.#options.random ?? Math.random)(),
-    );
-    this.#options.logger.warn("Replication is interrupted", {
-      error: this.#lastError,
-      code,
-      retryInMs: Math.round(waitMs),
-      ...(policy.hint === undefined ? {} : { hint: policy.hint }),
-    });
-    return waitMs;
+    this.#emit({ kind: "interrupted", reason: modeReasonOf(code), detail: this.#reason() });
+    this.#logFailure(code, this.#lastError, nowMs);
+    return retryDelayMs(nowMs - this.#outageSinceMs, (this.#options.random ?? Math.random)());
   }
 
-  #setState(kind: ReplicatorState["kind"], reason: string): void {
-    if (kind === this.#state.kind && reason === this.#state.reason) return;
-    const sinceMs = kind === this.#state.kind ? this.#state.sinceMs : this.#now();
-    this.#state = { kind, reason, sinceMs };
-    this.#options.onState?.(this.#state);
+  #logFailure(code: PostgresErrorCode, error: string, nowMs: number): void {
+    const times = this.#limiter.admit(`${code} ${error}`, nowMs);
+    if (times === undefined) return;
+    const { hint } = policyFor(code);
+    this.#options.logger.warn("Replication is interrupted", {
+      error,
+      code,
+      ...(times === 1 ? {} : { times }),
+      ...(hint === undefined ? {} : { hint }),
+    });
+  }
+
+  #emit(event: ModeEvent): void {
+    this.#options.onEvent?.(event);
   }
 }
 

@@ -4,16 +4,18 @@ import type { Logger } from "../shapes/ports.ts";
 import { openPool, type ReplicationConnection } from "./connection.ts";
 import type { DatabaseUrl } from "./database_url.ts";
 import { classifyPostgresError, ConnectionError, describePostgresError } from "./postgres_error.ts";
-import { nextStep, setupQuery, type SetupState, startSetup } from "./setup_plan.ts";
+import { type GapCause, nextStep, setupQuery, type SetupState, startSetup } from "./setup_plan.ts";
 
 export interface SetupOptions {
   readonly url: DatabaseUrl;
   readonly streamId: string;
   readonly isManual: boolean;
-  readonly isSlotStale: boolean;
+  readonly stale: GapCause | undefined;
   readonly logger: Logger;
   /** Called before each step, and once when another instance turns out to hold the lock. */
   readonly onStep: (state: SetupState, isWaiting: boolean) => void;
+  /** Called and waited for before a slot is dropped or made: see `StreamSink.beforeGap`. */
+  readonly beforeGap: (state: SetupState) => Promise<void>;
 }
 
 const LOCK_RETRY_MS = 1000;
@@ -43,6 +45,7 @@ export async function runSetup(
       options.onStep(next, isWaiting);
       await delay(LOCK_RETRY_MS, signal);
     }
+    if (next.gap !== undefined && state.gap === undefined) await options.beforeGap(next);
     state = next;
   }
 }

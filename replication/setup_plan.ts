@@ -26,13 +26,26 @@ export interface SetupNames {
   readonly slot: string;
 }
 
+/** Why a stream can't go on where the one before it ended. */
+export type GapCause =
+  /** There is none: the first start, or somebody dropped it. */
+  | "slotMissing"
+  /** The server has removed WAL that it needed, or invalidated it. */
+  | "slotLost"
+  /** It holds back more WAL than it may. */
+  | "walBudget"
+  /** The publication was dropped, and changes since then were left out. */
+  | "publicationMissing";
+
 export interface SetupState {
   readonly step: SetupStep;
   readonly names: SetupNames;
   /** The publication belongs to somebody else: use it, never make it. */
   readonly isManual: boolean;
-  /** The slot must be made anew even if it looks well. */
-  readonly isSlotStale: boolean;
+  /** Why the slot must be made anew even if it looks well. */
+  readonly stale: GapCause | undefined;
+  /** Why a new slot is needed; undefined when none is. */
+  readonly gap: GapCause | undefined;
   readonly systemId: string;
   readonly timeline: number;
   readonly database: string;
@@ -62,13 +75,14 @@ export function setupNames(streamId: string): SetupNames {
 }
 
 export function startSetup(
-  options: { streamId: string; isManual: boolean; isSlotStale: boolean },
+  options: { streamId: string; isManual: boolean; stale?: GapCause },
 ): SetupState {
   return {
     step: "identifySystem",
     names: setupNames(options.streamId),
     isManual: options.isManual,
-    isSlotStale: options.isSlotStale,
+    stale: options.stale,
+    gap: undefined,
     systemId: "",
     timeline: 0,
     database: "",
@@ -208,7 +222,7 @@ function afterFindPublication(state: SetupState, rows: readonly TextRow[]): Setu
  * that a crash in between can't leave the two together.
  */
 function afterFindSlot(state: SetupState, rows: readonly TextRow[]): SetupState {
-  if (rows.length === 0) return afterSlotGone(state);
+  if (rows.length === 0) return afterSlotGone({ ...state, gap: "slotMissing" });
   const [slot] = rows;
   if (slot.plugin !== "pgoutput" || slot.database !== state.database) {
     throw new ConnectionError(
@@ -218,9 +232,10 @@ function afterFindSlot(state: SetupState, rows: readonly TextRow[]): SetupState 
   }
   const isLost = slot.wal_status === "lost" || slot.invalidation !== null ||
     slot.conflicting === "true" || slot.confirmed === null;
-  if (isLost || state.isSlotStale || state.isPublicationMissing) {
-    return { ...state, step: "dropSlot" };
-  }
+  const gap = isLost
+    ? "slotLost"
+    : state.stale ?? (state.isPublicationMissing ? "publicationMissing" : undefined);
+  if (gap !== undefined) return { ...state, step: "dropSlot", gap };
   return { ...state, step: "setDisplay", confirmedLsn: parseLsn(textIn(rows, "confirmed")) };
 }
 

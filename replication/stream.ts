@@ -25,6 +25,14 @@ export interface StreamOptions {
   readonly now: () => number;
 }
 
+/** How far a stream has come. */
+export interface StreamProgress {
+  readonly receivedLsn: bigint;
+  readonly confirmedLsn: bigint;
+  /** When anything came last, a keepalive too. */
+  readonly lastReceivedMs: number;
+}
+
 /**
  * How long a goodbye may take, of which closing the connection gets the rest: the server ends the
  * transaction that it is sending before it answers.
@@ -60,6 +68,14 @@ export class ReplicationStream {
     this.#liveness = createLiveness(options.walSenderTimeoutMs, options.now());
     this.#receivedLsn = options.confirmedLsn;
     this.#confirmedLsn = options.confirmedLsn;
+  }
+
+  get progress(): StreamProgress {
+    return {
+      receivedLsn: this.#receivedLsn,
+      confirmedLsn: this.#confirmedLsn,
+      lastReceivedMs: this.#liveness.lastReceivedMs,
+    };
   }
 
   /** Resolves when it was stopped in an orderly way, within 2 s of the signal; else rejects. */

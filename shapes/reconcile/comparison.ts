@@ -1,7 +1,7 @@
 /** Compares the rows that the database has now with what a shape's log materialises to. */
 
 import { readCopyRows } from "../log/copy_reader.ts";
-import { ItemEncoder } from "../log/item_encoder.ts";
+import type { ItemEncoder } from "../log/item_encoder.ts";
 import { JsonWriter } from "../log/json_writer.ts";
 import { Row } from "../row.ts";
 import type { Shape } from "../shape.ts";

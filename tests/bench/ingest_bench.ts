@@ -48,7 +48,9 @@ function openIngest(store: ShapeStore, count: number): { ingest: Ingest; shapes:
     appliedLsn: 0n,
     confirm: () => {},
     ancestors: () => Promise.resolve([]),
+    shift: 0n,
     rotate: (_, reason) => unexpected(reason),
+    lose: (_, reason) => unexpected(reason),
     unprepared: unexpected,
     external: {
       evaluate: () => Promise.reject(new TypeError("Nothing is asked")),

@@ -1,14 +1,15 @@
 import assert from "node:assert/strict";
 import { parseLsn } from "../../replication/lsn.ts";
 import { parseDatabaseUrl } from "../../replication/database_url.ts";
-import { Replicator, type ReplicatorState } from "../../replication/replicator.ts";
+import type { ModeEvent } from "../../replication/mode_machine.ts";
+import { Replicator } from "../../replication/replicator.ts";
 import { type TestDatabase, testDatabase } from "../support/postgres.ts";
 import { recordingLogger, RecordingSink, waitUntil } from "../support/recording_sink.ts";
 
 interface Running extends AsyncDisposable {
   readonly replicator: Replicator;
   readonly sink: RecordingSink;
-  readonly states: ReplicatorState[];
+  readonly events: ModeEvent[];
   readonly log: readonly string[];
   /** Stops it and resolves with how long that took, in ms. */
   stop(): Promise<number>;
@@ -16,7 +17,7 @@ interface Running extends AsyncDisposable {
 
 function start(url: string, streamId: string, options: { isManual?: boolean } = {}): Running {
   const sink = new RecordingSink();
-  const states: ReplicatorState[] = [];
+  const events: ModeEvent[] = [];
   const logger = recordingLogger();
   const replicator = new Replicator({
     url: parseDatabaseUrl(url),
@@ -24,7 +25,7 @@ function start(url: string, streamId: string, options: { isManual?: boolean } = 
     isManual: options.isManual ?? false,
     sink,
     logger,
-    onState: (state) => states.push(state),
+    onEvent: (event) => events.push(event),
   });
   const controller = new AbortController();
   const running = replicator.run(controller.signal);
@@ -35,13 +36,23 @@ function start(url: string, streamId: string, options: { isManual?: boolean } = 
     return performance.now() - startMs;
   };
   const dispose = async () => void await stop();
-  return { replicator, sink, states, log: logger.lines, stop, [Symbol.asyncDispose]: dispose };
+  return { replicator, sink, events, log: logger.lines, stop, [Symbol.asyncDispose]: dispose };
 }
 
 async function streaming(running: Running): Promise<void> {
-  await waitUntil("the stream runs", () => running.replicator.state.kind === "streaming").catch(
-    (error) => assert.fail(`${error.message}: ${running.replicator.state.reason}`),
+  await waitUntil("the stream runs", () => running.events.at(-1)?.kind === "streaming").catch(
+    (error) => assert.fail(`${error.message}: ${lastDetail(running)}`),
   );
+}
+
+/** Why it does not stream, as last told. */
+function lastDetail({ events }: Running): string {
+  const event = events.at(-1);
+  return event !== undefined && "detail" in event ? event.detail : "";
+}
+
+function isWaiting({ events }: Running): boolean {
+  return events.at(-1)?.kind === "waitingForLock";
 }
 
 function newStreamId(): string {
@@ -259,8 +270,8 @@ Deno.test("Replicator waits while another one holds the lock, and takes over", a
   await streaming(first);
   await createTable(db, id);
   await using second = start(db.url, id);
-  await waitUntil("the second waits", () => second.replicator.state.kind === "waiting");
-  assert.equal(second.replicator.state.reason, "Timeout waiting for Postgres lock acquisition");
+  await waitUntil("the second waits", () => isWaiting(second));
+  assert.equal(lastDetail(second), "Timeout waiting for Postgres lock acquisition");
   assert.equal(second.sink.sessions.length, 0);
   await first.stop();
   await streaming(second);
@@ -275,7 +286,7 @@ Deno.test("Replicator names the publication that is missing in manual mode", asy
   await using running = start(db.url, id, { isManual: true });
   await waitUntil("it failed", () => running.log.length > 0);
   assert.match(
-    running.replicator.state.reason,
+    lastDetail(running),
     new RegExp(
       "^Timeout waiting for replication client to be ready: " +
         `Publication "electric_publication_${id}" does not exist, and manual`,
@@ -297,7 +308,7 @@ Deno.test("Replicator says that slot creation waits for open transactions, and s
   });
   await opened.promise;
   await using running = start(db.url, id);
-  await waitUntil("it waits", () => /pending transactions/.test(running.replicator.state.reason));
+  await waitUntil("it waits", () => /pending transactions/.test(lastDetail(running)));
   // The lock must not outlive the replicator, though the server is still waiting.
   assert.ok(await running.stop() < 2500);
   await waitUntil("the lock is free", async () => {
@@ -306,7 +317,7 @@ Deno.test("Replicator says that slot creation waits for open transactions, and s
     return locks.length === 0;
   });
   await using other = start(db.url, id);
-  await waitUntil("the other waits", () => /pending trans/.test(other.replicator.state.reason));
+  await waitUntil("the other waits", () => /pending trans/.test(lastDetail(other)));
   release.resolve();
   await open;
   await streaming(other);
@@ -347,14 +358,17 @@ Deno.test("Replicator starts again when its sink fails, from what was confirmed"
   await waitUntil("the rows came", () => running.sink.inserted().length === 10);
   assert.equal(failures, 1);
   assert.equal(running.sink.sessions.length, 2);
-  assert.ok(running.states.some(({ reason }) => reason.endsWith("be ready: Disk is full")));
+  const told = running.events.map((event) => "detail" in event ? event.detail : "");
+  assert.ok(told.some((detail) => detail.endsWith("be ready: Disk is full")));
 });
 
 Deno.test("Replicator keeps trying when the server refuses, and logs no password", async () => {
   const running = start("postgresql://someone:hunter2@127.0.0.1:1/nowhere", newStreamId());
-  await waitUntil("it tried twice", () => running.log.length >= 2);
+  const failures = () => running.events.filter(({ kind }) => kind === "interrupted").length;
+  await waitUntil("it tried three times", () => failures() >= 3);
+  assert.equal(running.log.length, 1);
   assert.match(
-    running.replicator.state.reason,
+    lastDetail(running),
     /^Timeout waiting for Postgres lock acquisition: Cann/,
   );
   assert.ok(!running.log.join().includes("hunter2"));

@@ -67,22 +67,15 @@ Deno.test("isStalled() comes after several requests for an answer", () => {
   }
 });
 
-Deno.test("retryDelayMs() backs off from 1 s to 10 s", () => {
-  const delays = [1, 2, 3, 4, 5, 6, 1000].map((n) => retryDelayMs("backoff", n, 0));
-  assert.deepEqual(delays, [1000, 2000, 4000, 8000, 10_000, 10_000, 10_000]);
-});
-
-Deno.test("retryDelayMs() is steady for what is soon over and for what needs a person", () => {
-  for (const failures of [1, 5, 50]) {
-    assert.equal(retryDelayMs("soon", failures, 0), 1000);
-    assert.equal(retryDelayMs("slow", failures, 0), 10_000);
-  }
+Deno.test("retryDelayMs() is a second for the first ten minutes of an outage, then 5 s", () => {
+  for (const outageMs of [0, 1000, 599_999]) assert.equal(retryDelayMs(outageMs, 0), 1000);
+  for (const outageMs of [600_000, 10 ** 9]) assert.equal(retryDelayMs(outageMs, 0), 5000);
 });
 
 Deno.test("retryDelayMs() takes up to a fifth off by chance", () => {
-  for (const retry of ["soon", "slow", "backoff"] as const) {
-    const whole = retryDelayMs(retry, 3, 0);
-    const least = retryDelayMs(retry, 3, 0.999_999);
+  for (const outageMs of [0, 10 ** 9]) {
+    const whole = retryDelayMs(outageMs, 0);
+    const least = retryDelayMs(outageMs, 0.999_999);
     assert.ok(least < whole && least >= whole * 0.8);
   }
 });

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { TextRow } from "../../replication/connection.ts";
 import { ConnectionError } from "../../replication/postgres_error.ts";
 import {
+  type GapCause,
   lockKey,
   nextStep,
   quoteLiteral,
@@ -37,8 +38,8 @@ const FRESH: Answers = {
 const SETTLED: Answers = { ...FRESH, findPublication: [{ is_complete: "t" }], findSlot: [SLOT] };
 
 /** Plays a whole set-up: the steps taken and the last state. */
-function play(answers: Answers, options: { isManual?: boolean; isSlotStale?: boolean } = {}) {
-  let state = startSetup({ streamId: "x", isManual: false, isSlotStale: false, ...options });
+function play(answers: Answers, options: { isManual?: boolean; stale?: GapCause } = {}) {
+  let state = startSetup({ streamId: "x", isManual: false, ...options });
   const steps: SetupStep[] = [];
   while (setupQuery(state) !== undefined) {
     assert.ok(steps.length < 20, steps.join());
@@ -102,12 +103,32 @@ for (const [what, slot] of Object.entries(UNUSABLE)) {
 }
 
 Deno.test("nextStep() makes a slot anew that is declared stale", () => {
-  const { steps } = play(SETTLED, { isSlotStale: true });
+  const { steps } = play(SETTLED, { stale: "walBudget" });
   assert.deepEqual(steps, [...OPENING, "dropSlot", "createSlot", "setDisplay"]);
 });
 
+const GAPS: readonly (readonly [string, Answers, GapCause | undefined])[] = [
+  ["a slot that is there", SETTLED, undefined],
+  ["no slot", FRESH, "slotMissing"],
+  ["a lost slot", { ...SETTLED, findSlot: [{ ...SLOT, wal_status: "lost" }] }, "slotLost"],
+  ["no publication", { ...SETTLED, findPublication: [] }, "publicationMissing"],
+];
+
+for (const [what, answers, gap] of GAPS) {
+  Deno.test(`nextStep() knows the gap before ${what}`, () => {
+    const { steps, state } = play(answers);
+    assert.equal(state.gap, gap);
+    assert.equal(state.isSlotNew, gap !== undefined);
+    assert.equal(steps.includes("createSlot"), gap !== undefined);
+  });
+}
+
+Deno.test("nextStep() keeps the cause for which the slot is made anew", () => {
+  assert.equal(play(SETTLED, { stale: "walBudget" }).state.gap, "walBudget");
+});
+
 Deno.test("nextStep() stays at the lock until it has it", () => {
-  let state: SetupState = { ...startSetup({ streamId: "x", isManual: false, isSlotStale: false }) };
+  let state: SetupState = startSetup({ streamId: "x", isManual: false });
   state = nextStep(nextStep(state, [SYSTEM]), [SERVER]);
   assert.equal(state.step, "lock");
   assert.equal(nextStep(state, [{ locked: "f" }]), state);
@@ -172,7 +193,7 @@ for (const [what, answers, isManual, code, message] of REFUSALS) {
 }
 
 Deno.test("setupQuery() asks for stored generated columns where the server knows them", () => {
-  const base = startSetup({ streamId: "x", isManual: false, isSlotStale: false });
+  const base = startSetup({ streamId: "x", isManual: false });
   const sqlAt = (serverVersion: number) =>
     setupQuery({ ...base, step: "createPublication", serverVersion });
   assert.equal(

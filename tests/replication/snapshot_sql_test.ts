@@ -52,7 +52,12 @@ const TABLE: Table = {
 const PARTITIONED: Table = { ...TABLE, kind: "partitioned" };
 
 Deno.test("copySql() casts scalar bool and inet columns only", () => {
-  const request = { table: TABLE, columns: TABLE.columns.map(({ name }) => name), hasRows: true };
+  const request = {
+    table: TABLE,
+    columns: TABLE.columns.map(({ name }) => name),
+    hasRows: true,
+    purpose: "snapshot" as const,
+  };
   assert.equal(
     copySql({ ...request, where: undefined }),
     `COPY (SELECT "id", "on"::pg_catalog.text, "list", "flag"::pg_catalog.text, ` +
@@ -61,7 +66,12 @@ Deno.test("copySql() casts scalar bool and inet columns only", () => {
 });
 
 Deno.test("copySql() keeps the filter within its parentheses, whatever it ends with", () => {
-  const request = { columns: ["id"], hasRows: true, where: "id = 1 -- x" };
+  const request = {
+    columns: ["id"],
+    hasRows: true,
+    purpose: "snapshot" as const,
+    where: "id = 1 -- x",
+  };
   assert.equal(
     copySql({ ...request, table: PARTITIONED }),
     `COPY (SELECT "id" FROM "s"."t""" WHERE (id = 1 -- x\n)) TO STDOUT`,
@@ -69,7 +79,13 @@ Deno.test("copySql() keeps the filter within its parentheses, whatever it ends w
 });
 
 Deno.test("copySql() refuses a column that the table has not", () => {
-  const request = { table: TABLE, columns: ["nope"], where: undefined, hasRows: true };
+  const request = {
+    table: TABLE,
+    columns: ["nope"],
+    where: undefined,
+    hasRows: true,
+    purpose: "snapshot" as const,
+  };
   assert.throws(() => copySql(request), TableChangedError);
 });
 

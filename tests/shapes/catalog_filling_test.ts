@@ -143,7 +143,7 @@ Deno.test("Catalog.drop() frees the definition and wakes those who wait", async 
   shape.watch(() => isWoken = true);
   catalog.drop(shape.handle);
   catalog.drop("unknown");
-  deepEqual([isWoken, shape.isGone, catalog.shapeCount], [true, true, 0]);
+  deepEqual([isWoken, shape.isGone, catalog.counts.total], [true, true, 0]);
   equal(await catalog.find(request()), undefined);
   notEqual((await made(catalog)).handle, shape.handle);
 });

@@ -126,7 +126,7 @@ Deno.test("Catalog goes on under a table's new name, and only there", async () =
   equal(await catalog.find(request({ table: "things" })), fresh);
 });
 
-Deno.test("Catalog.unprepared() ends the shapes of a table that was not published", async () => {
+Deno.test("Catalog.unprepared() keeps the shapes of a table that was not published, to be reconciled", async () => {
   const { catalog, source } = await start();
   equal(catalog.isPrepared(ROOT), false);
   const shape = await made(catalog);
@@ -137,8 +137,10 @@ Deno.test("Catalog.unprepared() ends the shapes of a table that was not publishe
   catalog.unprepared(ROOT, "identity");
   deepEqual(source.calls, ["prepare items", "prepare items"]);
   equal(shape.isGone, false);
+  const changes = await made(catalog, request({ log: "changes_only" }));
   catalog.unprepared(ROOT, "publication");
-  equal(shape.isGone, true);
-  catalog.unprepared(ROOT, "publication");
-  await complete(await catalog.findOrCreate(request()));
+  deepEqual([shape.isGone, shape.isFollowed, shape.isBehind], [false, false, true]);
+  equal(changes.isGone, true, "what it had at first is in no log to compare with");
+  equal(catalog.isPrepared(ROOT), false);
+  equal(await catalog.findOrCreate(request()), shape);
 });

@@ -28,7 +28,7 @@ Deno.test("Catalog.findOrCreate() makes one shape of a definition, however it is
   }
   notEqual(await catalog.findOrCreate(request({ columns: "id,n,v" })), shape);
   equal(catalog.byHandle(shape.handle), shape);
-  equal(catalog.shapeCount, 2);
+  equal(catalog.counts.total, 2);
   deepEqual(source.calls.filter((call) => call.startsWith("describe")).length, 2);
 });
 
@@ -48,7 +48,7 @@ Deno.test("Catalog.findOrCreate() makes one shape for all who ask at once", asyn
 Deno.test("Catalog.find() makes nothing", async () => {
   const { catalog, source } = await start();
   equal(await catalog.find(request()), undefined);
-  deepEqual([catalog.shapeCount, source.calls], [0, ["describe public.items"]]);
+  deepEqual([catalog.counts.total, source.calls], [0, ["describe public.items"]]);
 });
 
 Deno.test("Catalog refuses tables that are not there, and bad definitions, by their fields", async () => {
@@ -70,7 +70,7 @@ Deno.test("Catalog refuses tables that are not there, and bad definitions, by th
       );
     }
   }
-  equal(catalog.shapeCount, 0);
+  equal(catalog.counts.total, 0);
 });
 
 Deno.test("Catalog passes on that the database can't be asked, and asks again the next time", async () => {
@@ -102,7 +102,7 @@ Deno.test("Catalog.restore() brings shapes back: same handles, same pages, same 
   const before = await Promise.all(shapes.map(everything));
   await first.store.flushed();
   const second = await start(first.store.crash());
-  equal(second.catalog.shapeCount, 2);
+  equal(second.catalog.counts.total, 2);
   for (const [i, wish] of wishes.entries()) {
     const shape = await second.catalog.findOrCreate(wish);
     equal(shape.handle, shapes[i].handle);
@@ -129,11 +129,11 @@ Deno.test("Catalog.restore() drops what was not complete or can't be read", asyn
   const shape = await first.catalog.findOrCreate(request());
   await first.source.reached("end");
   await first.store.flushed();
-  deepEqual((await start(first.store.crash())).catalog.shapeCount, 0);
+  deepEqual((await start(first.store.crash())).catalog.counts.total, 0);
   equal(shape.isGone, false);
   await store.flushed();
   const { catalog } = await start(store);
-  equal(catalog.shapeCount, 0);
+  equal(catalog.counts.total, 0);
   deepEqual(store.calls.slice(-2), ["dropShape 1-1", "dropShape 2-1"]);
 });
 
@@ -147,11 +147,11 @@ Deno.test("Catalog.evictBeyond() ends the least recently used", async () => {
   }
   shapes[0].touch(clock.nowMs + 10);
   catalog.evictBeyond(3);
-  equal(catalog.shapeCount, 3);
+  equal(catalog.counts.total, 3);
   catalog.evictBeyond(2);
   deepEqual(shapes.map(({ isGone }) => isGone), [false, true, false]);
   catalog.evictBeyond(0);
-  equal(catalog.shapeCount, 0);
+  equal(catalog.counts.total, 0);
 });
 
 Deno.test("Catalog.tableChanged() ends what no longer fits and keeps the rest", async () => {
@@ -197,7 +197,7 @@ Deno.test("Catalog.endAll() ends all", async () => {
   const shapes = [await made(catalog), await made(catalog, request({ where: "n = 1" }))];
   catalog.endAll("The database is another one");
   ok(shapes.every(({ isGone }) => isGone));
-  equal(catalog.shapeCount, 0);
+  equal(catalog.counts.total, 0);
 });
 
 Deno.test("Catalog.whenServing() resolves when shapes can be made, late, or when nobody waits any more", async () => {

@@ -125,7 +125,7 @@ Deno.test("Ingest gives a whole-table shape a blind update with every column", a
   deepEqual(world.unprepared, ["items", "items", "items"]);
 });
 
-Deno.test("Ingest ends shapes that a blind change leaves in doubt", async () => {
+Deno.test("Ingest tells of shapes that a blind change leaves in doubt", async () => {
   const noKey = table({
     columns: [{ name: "id", typeName: "int4" }, { name: "n", typeName: "int4" }, { name: "v" }],
   });
@@ -145,18 +145,20 @@ Deno.test("Ingest ends shapes that a blind change leaves in doubt", async () => 
         ? blind.deleteBlind("1", null, null)
         : blind.updateBlind(undefined, rowOfTexts(["1", "1", "x"]));
       await world.accept(...transaction(100, blind.announced, change));
-      equal(shape.isGone, !isFine);
+      equal(shape.isFollowed, isFine);
+      deepEqual([...world.lost.values()], isFine ? [] : ["A change came without its old row"]);
+      deepEqual(summary(shape).length, isFine ? 1 : 0);
     }
   }
 });
 
-Deno.test("Ingest ends a shape that needs a value which a blind update left out", async () => {
+Deno.test("Ingest tells of a shape that needs a value which a blind update left out", async () => {
   const blind = new Changes(relation(table(), { identity: "default" }));
   const text = new TextEncoder().encode("15");
   const row = new Row(text, [0, 1, 2], [1, 1, UNCHANGED_LENGTH]);
   const world = new IngestWorld();
   const [all, narrow] = [world.shape(table()), world.shape(table(), { columns: "id,n" })];
   await world.accept(...transaction(100, blind.announced, blind.updateBlind(undefined, row)));
-  equal(all.isGone, true);
+  deepEqual([all.isFollowed, summary(all)], [false, []]);
   deepEqual(values(narrow), [{ id: "1", n: "5" }]);
 });

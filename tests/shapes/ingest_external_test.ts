@@ -267,12 +267,12 @@ Deno.test("Ingest asks nothing about transactions that it has taken in before", 
   assert.deepEqual(summary(shape), [`insert "1" @100_0`]);
 });
 
-Deno.test("Ingest ends such a shape when the old row is missing, without asking", async () => {
+Deno.test("Ingest tells of such a shape when the old row is missing, without asking", async () => {
   const world = new World(), { changes, source } = world;
   const shape = world.follow(A_ONLY);
   const row = rowOfTexts(["1", "0", "a"]);
   await world.accept(changes.announced, ...transaction(100, changes.updateBlind(undefined, row)));
-  assert.equal(world.ended.get(shape.handle), "A change came without its old row");
+  assert.equal(world.lost.get(shape.handle), "A change came without its old row");
   assert.deepEqual(source.calls, []);
 });
 

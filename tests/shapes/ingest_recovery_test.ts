@@ -137,17 +137,18 @@ Deno.test("I7: a crash at any write leaves whole transactions, and the stream me
   }
 });
 
-Deno.test("Ingest.startOver() forgets the positions of the earlier history", async () => {
+Deno.test("Ingest goes on with the positions of another history, shifted beyond the earlier one's", async () => {
   const world = new IngestWorld({ store: new DrivenStore(), appliedLsn: 5000n });
-  const starting = world.ingest.startOver(50n);
+  equal(world.ingest.reached, 5000n);
+  const beginning = world.ingest.positions.begin({ shift: 8000n, beganAt: 8050n });
   world.store.commit();
-  await starting;
+  await beginning;
   world.ingest.restart(50n);
-  equal(world.ingest.lastSeenLsn, 50n);
+  equal(world.ingest.lastSeenLsn, 8050n);
   const shape = world.shape(table());
   world.store.commit();
   await world.accept(...transaction(50, items.announced, items.insert("1", null, null)));
-  deepEqual(summary(shape), ['insert "1" @50_0']);
+  deepEqual(summary(shape), ['insert "1" @8050_0']);
   deepEqual(world.confirmed, []);
   world.store.commit();
   deepEqual(world.confirmed, [60n]);

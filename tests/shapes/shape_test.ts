@@ -162,6 +162,7 @@ Deno.test("Shape goes on where a stored one ended", () => {
       handle: "1-1",
       meta: "",
       snapshot: "",
+      standing: undefined,
       head: at(30, 4),
       openChunkBytes: 90,
       chunkEnds: [at(20, 0)],

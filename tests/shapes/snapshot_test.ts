@@ -48,6 +48,7 @@ function open({ chunkBytes = 1e6, isPrompt = true, log = "full", of = table() }:
   store.createShape(shape.handle, "");
   const events: string[] = [];
   const options: SnapshotOptions = {
+    place: (visibility) => visibility,
     source,
     store,
     chunkBytes,

@@ -28,7 +28,9 @@ export async function start(store = new DrivenStore({ isPrompt: true }), chunkBy
     appliedLsn: state.appliedLsn,
     confirm: () => {},
     ancestors: (oid) => source.ancestors(oid),
+    shift: state.identity?.shift ?? 0n,
     rotate: (shape, reason) => catalog.rotate(shape, reason),
+    lose: (shape, reason) => catalog.lose(shape, reason),
     unprepared: () => {},
     external: {
       evaluate: (request, signal) => source.evaluate(request, signal),

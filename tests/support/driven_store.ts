@@ -24,6 +24,8 @@ interface Kept {
   readonly chunkEnds: Offset[];
 }
 
+const EMPTY = { snapshot: undefined, standing: undefined };
+
 interface State {
   identity: StoredIdentity | undefined;
   appliedLsn: bigint;
@@ -121,7 +123,7 @@ export class DrivenStore implements ShapeStore {
     if (this.#used.has(handle)) throw new RangeError(`Handle "${handle}" was used before`);
     this.#used.add(handle);
     this.#write(`createShape ${handle}`, meta.length, ({ shapes }) => {
-      shapes.set(handle, { meta, chunks: [], snapshot: undefined, log: [], chunkEnds: [] });
+      shapes.set(handle, { ...EMPTY, meta, chunks: [], log: [], chunkEnds: [] });
     });
   }
 
@@ -239,7 +241,7 @@ export class DrivenStore implements ShapeStore {
 /** What is written to a handle that is unknown or dropped is ignored. */
 function known(shapes: Map<string, Kept>, handle: string): Kept {
   return shapes.get(handle) ??
-    { meta: "", chunks: [[]], snapshot: undefined, log: [], chunkEnds: [] };
+    { ...EMPTY, meta: "", chunks: [[]], log: [], chunkEnds: [] };
 }
 
 function copy({ identity, appliedLsn, shapes, partitions }: State): State {

@@ -24,6 +24,7 @@ type Texts = readonly (string | null)[];
 export const RULES = { hasGeneratedColumns: false, isTextOrderBytewise: true };
 
 export interface IngestWorldOptions {
+  readonly shift?: bigint;
   readonly store?: DrivenStore;
   readonly appliedLsn?: bigint;
   readonly ancestors?: (relationOid: number) => Promise<readonly number[]>;
@@ -36,6 +37,8 @@ export class IngestWorld {
   readonly confirmed: bigint[] = [];
   /** Why shapes ended, by handle. */
   readonly ended = new Map<string, string>();
+  /** Why the stream left changes out, by handle. */
+  readonly lost = new Map<string, string>();
   readonly unprepared: string[] = [];
   readonly logger = recordingLogger();
   /** For what depends on it. */
@@ -49,7 +52,12 @@ export class IngestWorld {
       appliedLsn: options.appliedLsn ?? 0n,
       confirm: (position) => this.confirmed.push(position),
       ancestors: options.ancestors ?? (() => Promise.resolve([])),
+      shift: options.shift ?? 0n,
       rotate: (shape, reason) => this.#end(shape, reason),
+      lose: (shape, reason) => {
+        this.lost.set(shape.handle, reason);
+        shape.lose();
+      },
       unprepared: ({ name }) => this.unprepared.push(name),
       external: {
         evaluate: options.evaluate ?? (() => Promise.reject(new TypeError("Nothing is asked"))),

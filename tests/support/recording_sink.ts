@@ -3,21 +3,32 @@
 import type { StreamEvent } from "../../shapes/change.ts";
 import type { Logger } from "../../shapes/ports.ts";
 import type { Session, StreamSink } from "../../replication/replicator.ts";
+import type { GapCause } from "../../replication/setup_plan.ts";
 
 const WAIT_LIMIT_MS = 20_000;
 
 export class RecordingSink implements StreamSink {
   readonly sessions: Session[] = [];
   readonly events: StreamEvent[] = [];
+  readonly gaps: GapCause[] = [];
   /** Set to hold `accept` back until it resolves. */
   gate: Promise<void> | undefined;
+  /** Called with each gap before it is kept; what it throws is the answer. */
+  onGap: (cause: GapCause) => void | Promise<void> = () => {};
   /** Called with each batch before it is kept. */
   onBatch: (events: readonly StreamEvent[]) => void = () => {};
+
+  async beforeGap(cause: GapCause): Promise<void> {
+    await this.onGap(cause);
+    this.gaps.push(cause);
+  }
 
   begin(session: Session): Promise<void> {
     this.sessions.push(session);
     return Promise.resolve();
   }
+
+  end(): void {}
 
   accept(events: readonly StreamEvent[]): Promise<void> | undefined {
     this.onBatch(events);

@@ -6,6 +6,7 @@ import type {
   SnapshotRequest,
   SnapshotSink,
   Source,
+  SourceOrigin,
   Visibility,
 } from "../../shapes/ports.ts";
 import { IS_UNKNOWN } from "../../shapes/ports.ts";
@@ -18,7 +19,7 @@ export type Texts = Readonly<Record<string, string | null>>;
 /** Where a snapshot may be held back. */
 export type Stage = "prepare" | "reserve" | "visible" | "rows" | "end";
 /** Where any question may be held back. */
-export type Place = Stage | "describe" | "ancestors" | "evaluate";
+export type Place = Stage | "describe" | "position" | "ancestors" | "evaluate";
 
 /** Sees nothing: no transaction is in it. */
 export const EMPTY_VISIBILITY: Visibility = { xmin: 1n, xmax: 1n, inProgress: [], walPosition: 0n };
@@ -30,6 +31,9 @@ export class ScriptedSource implements Source {
   /** Ancestors by relation OID. */
   readonly parents = new Map<number, readonly number[]>();
   visibility: Visibility = EMPTY_VISIBILITY;
+  /** What reconciles are told. */
+  origin: SourceOrigin = { systemId: "1", timeline: 1, isReplica: false };
+  walPosition = 0n;
   /** Rows sent with one call of the sink. */
   batchSize = 3;
   /** Thrown at a stage of the next snapshot. */
@@ -81,16 +85,21 @@ export class ScriptedSource implements Source {
     await this.#at("reserve", signal);
     onReserved();
     await this.#at("visible", signal);
-    sink.visible(this.visibility);
+    const isReconcile = request.purpose === "reconcile";
+    await sink.visible(this.visibility, isReconcile ? this.origin : undefined);
     await this.#at("rows", signal);
     const rows = request.hasRows ? this.rows.get(request.table.oid) ?? [] : [];
     for (let i = 0; i < rows.length; i += this.batchSize) {
       const batch = rows.slice(i, i + this.batchSize);
-      await sink.rows(
-        copyText(batch.map((row) => request.columns.map((name) => row[name] ?? null))),
-      );
+      const names = isReconcile ? [...request.columns, "xmin"] : request.columns;
+      await sink.rows(copyText(batch.map((row) => names.map((name) => row[name] ?? null))));
     }
     await this.#at("end", signal);
+  }
+
+  async position(): Promise<bigint> {
+    await this.#at("position");
+    return this.walPosition;
   }
 
   async ancestors(relationOid: number): Promise<readonly number[]> {

@@ -85,6 +85,7 @@ export async function takeSnapshot(
     columns: table.columns.map(({ name }) => name),
     where: undefined,
     hasRows: true,
+    purpose: "snapshot",
     ...options.request,
   };
   const sink: SnapshotSink = {

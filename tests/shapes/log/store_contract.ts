@@ -52,7 +52,13 @@ function testStates(test: Test): void {
   });
 
   test("keeps identity, applied LSN and shapes over restarts", async (world) => {
-    const identity = { systemId: "7301", timeline: 3, database: "döner" };
+    const identity = {
+      systemId: "7301",
+      timeline: 3,
+      database: "döner",
+      shift: 2n ** 63n,
+      beganAt: 9n,
+    };
     world.store.setIdentity(identity);
     addShape(world.store, "a");
     world.store.setAppliedLsn(7n);

@@ -1,0 +1,150 @@
+/** The stream and the looks at the server beside it, joined into one mode and one report. */
+
+import type { Mode } from "../shapes/mode.ts";
+import type { Logger } from "../shapes/ports.ts";
+import type { ConnectionStatus, ReplicationStatus } from "../shapes/status.ts";
+import { Alarm } from "./alarm.ts";
+import type { DatabaseUrl } from "./database_url.ts";
+import { LogLimiter } from "./log_limiter.ts";
+import { createModeState, type ModeEvent, type ModeState, nextModeState } from "./mode_machine.ts";
+import { modeReasonOf } from "./mode_reason.ts";
+import { classifyPostgresError, describePostgresError } from "./postgres_error.ts";
+import type { Probe } from "./probe.ts";
+import { Prober } from "./prober.ts";
+import { Replicator, type StreamSink, WAITING_FOR_LOCK } from "./replicator.ts";
+import { setupNames } from "./setup_plan.ts";
+import { connectionStatus, replicationStatus } from "./status_report.ts";
+
+export interface HealthOptions {
+  /** Straight to the database, not through a pooler. */
+  readonly url: DatabaseUrl;
+  /** See `setupNames`. */
+  readonly streamId: string;
+  /** Never create the publication. */
+  readonly isManual: boolean;
+  readonly sink: StreamSink;
+  readonly logger: Logger;
+  /** Called whenever anything of the mode changes. */
+  readonly onMode?: (mode: Mode) => void;
+  readonly now?: () => number;
+}
+
+/** Between looks while the stream runs. */
+const LOOK_MS = 2000;
+/** Between looks while it does not: what ends the outage is to be noticed soon. */
+const LOOK_OUTAGE_MS = 500;
+
+/** Owns the replicator. */
+export class ReplicationHealth {
+  readonly #options: HealthOptions;
+  readonly #now: () => number;
+  readonly #replicator: Replicator;
+  readonly #prober: Prober;
+  readonly #nextLook = new Alarm();
+  readonly #limiter = new LogLimiter();
+  #state: ModeState;
+  #probe: Probe | undefined;
+  /** When the stream was last seen to have all that the server had. */
+  #caughtUpMs: number | undefined;
+
+  /** Throws `RangeError` for a stream id that can't name a slot. */
+  constructor(options: HealthOptions) {
+    const { url, streamId, isManual, sink, logger } = options;
+    const now = options.now ?? Date.now;
+    this.#options = options;
+    this.#now = now;
+    this.#state = createModeState(WAITING_FOR_LOCK, now());
+    this.#prober = new Prober(url, setupNames(streamId));
+    const onEvent = (event: ModeEvent) => this.#apply(event);
+    this.#replicator = new Replicator({ url, streamId, isManual, sink, logger, now, onEvent });
+  }
+
+  get mode(): Mode {
+    return this.#state.mode;
+  }
+
+  /** Everything before `lsn` is durable: see `Replicator.confirm`. */
+  confirm(lsn: bigint): void {
+    this.#replicator.confirm(lsn);
+  }
+
+  /** Streams and looks until the signal fires; never rejects. */
+  async run(signal: AbortSignal): Promise<void> {
+    await Promise.all([this.#replicator.run(signal), this.#watch(signal)]);
+  }
+
+  report(): { connection: ConnectionStatus; replication: ReplicationStatus } {
+    const view = {
+      state: this.#state,
+      probe: this.#probe,
+      stream: this.#replicator.stream?.progress,
+      slot: this.#replicator.slotName,
+      caughtUpMs: this.#caughtUpMs,
+      nowMs: this.#now(),
+    };
+    return { connection: connectionStatus(view), replication: replicationStatus(view) };
+  }
+
+  async #watch(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#look(signal);
+      const pauseMs = this.mode.kind === "live" ? LOOK_MS : LOOK_OUTAGE_MS;
+      await this.#nextLook.sleep(pauseMs, signal).catch(() => {});
+    }
+    await this.#prober[Symbol.asyncDispose]();
+  }
+
+  async #look(signal: AbortSignal): Promise<void> {
+    const wasReachable = this.#state.isReachable;
+    try {
+      this.#probe = await this.#prober.look(undefined);
+    } catch (error) {
+      if (!signal.aborted) this.#noteSilence(error);
+      return;
+    }
+    if (signal.aborted) return;
+    this.#apply({ kind: "reachable" });
+    if (!wasReachable) this.#replicator.retryNow();
+    const received = this.#replicator.stream?.progress.receivedLsn;
+    if (received !== undefined && received >= this.#probe.lsn) this.#caughtUpMs = this.#now();
+  }
+
+  #noteSilence(error: unknown): void {
+    const code = classifyPostgresError(error);
+    const text = describePostgresError(error);
+    this.#apply({ kind: "unreachable", reason: modeReasonOf(code) });
+    const times = this.#limiter.admit(`${code} ${text}`, this.#now());
+    if (times === undefined) return;
+    this.#options.logger.warn("Postgres does not answer queries", {
+      error: text,
+      code,
+      ...(times === 1 ? {} : { times }),
+    });
+  }
+
+  #apply(event: ModeEvent): void {
+    const before = this.#state.mode;
+    this.#state = nextModeState(this.#state, event, this.#now());
+    const { mode } = this.#state;
+    if (event.kind === "interrupted") this.#nextLook.ring();
+    const { kind, reason, detail } = mode;
+    if (kind === before.kind && reason === before.reason && detail === before.detail) return;
+    if (kind !== before.kind || reason !== before.reason) this.#logMode(before, mode);
+    this.#options.onMode?.(mode);
+  }
+
+  #logMode(before: Mode, { kind, reason, detail, sinceMs }: Mode): void {
+    // A start and an end in which nothing is wrong are no news.
+    const isFirst = kind === "live" && before.reason === "starting";
+    if (isFirst || reason === "starting" || reason === "stopping") return;
+    const times = this.#limiter.admit(`${kind} ${reason}`, this.#now());
+    if (times === undefined) return;
+    this.#options.logger.warn(`Mode is ${kind}`, {
+      ...(reason === undefined ? {} : { reason, detail }),
+      before: before.reason === undefined ? before.kind : `${before.kind}: ${before.reason}`,
+      ...(kind === before.kind ? {} : { beforeMs: Math.round(sinceMs - before.sinceMs) }),
+      ...(kind === "live" ? { outageMs: Math.round(sinceMs - this.#state.outageSinceMs) } : {}),
+      ...(times === 1 ? {} : { times }),
+    });
+  }
+}

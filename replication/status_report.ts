@@ -1,0 +1,81 @@
+/** What the status endpoint tells about Postgres, from what was seen last. Pure. */
+
+import type { ConnectionStatus, ReplicationStatus, SlotStatus } from "../shapes/status.ts";
+import type { ModeState } from "./mode_machine.ts";
+import type { Probe } from "./probe.ts";
+import type { StreamProgress } from "./stream.ts";
+
+export interface HealthView {
+  readonly state: ModeState;
+  /** The last look; undefined before the first. */
+  readonly probe: Probe | undefined;
+  /** Undefined when no stream runs. */
+  readonly stream: StreamProgress | undefined;
+  readonly slot: string;
+  /** When the stream was last seen to have all that the server had. */
+  readonly caughtUpMs: number | undefined;
+  readonly nowMs: number;
+}
+
+export function connectionStatus({ state, probe }: HealthView): ConnectionStatus {
+  return {
+    state: connectionState(state),
+    serverVersion: probe?.serverVersion,
+    systemId: probe?.systemId,
+    timeline: probe?.timeline,
+  };
+}
+
+function connectionState(state: ModeState): ConnectionStatus["state"] {
+  if (state.mode.kind === "live") return "up";
+  if (state.mode.reason === "sleeping") return "sleeping";
+  if (state.phase === "waiting") return "waiting";
+  if (state.isReachable) return "up";
+  return state.unreachable === undefined && state.failure === undefined ? "starting" : "down";
+}
+
+export function replicationStatus(view: HealthView): ReplicationStatus {
+  const { state, probe, stream, caughtUpMs, nowMs } = view;
+  const receivedLsn = stream?.receivedLsn;
+  const lagBytes = lagOf(receivedLsn, probe?.lsn);
+  return {
+    isAvailable: state.mode.kind === "live",
+    receivedLsn,
+    serverLsn: probe?.lsn,
+    confirmedLsn: stream?.confirmedLsn ?? probe?.slot?.confirmedLsn,
+    lagBytes,
+    lagMs: lagBytes === 0 ? 0 : caughtUpMs === undefined ? undefined : nowMs - caughtUpMs,
+    lastProgressMs: stream === undefined ? undefined : nowMs - stream.lastReceivedMs,
+    slot: slotStatus(view),
+  };
+}
+
+function lagOf(received: bigint | undefined, server: bigint | undefined): number | undefined {
+  if (received === undefined || server === undefined) return undefined;
+  return received >= server ? 0 : Number(server - received);
+}
+
+function slotStatus({ probe, slot: name }: HealthView): SlotStatus | undefined {
+  if (probe === undefined) return undefined;
+  const { slot } = probe;
+  return {
+    name,
+    state: slotState(probe),
+    walStatus: slot?.walStatus,
+    retainedBytes: slot && retainedBytes(probe),
+    safeBytes: slot?.safeBytes,
+    budgetBytes: probe.keepBytes,
+  };
+}
+
+function slotState({ slot }: Probe): SlotStatus["state"] {
+  if (slot === undefined) return "missing";
+  if (slot.isInvalidated) return "lost";
+  return slot.isActive ? "active" : "inactive";
+}
+
+/** WAL that the server keeps because of the slot. */
+export function retainedBytes({ lsn, slot }: Probe): number | undefined {
+  if (slot?.restartLsn === undefined) return undefined;
+  return slot.restartLsn >= lsn ? 0 : Number(lsn - slot.restartLsn);
+}
