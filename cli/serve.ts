@@ -25,6 +25,7 @@ import { PageCache } from "../shapes/log/page_cache.ts";
 import type { ShapeStore, StoredState } from "../shapes/log/store.ts";
 import type { Mode } from "../shapes/mode.ts";
 import type { Logger } from "../shapes/ports.ts";
+import type { StatusReport } from "../shapes/status.ts";
 import { TailBudget } from "../shapes/log/tail.ts";
 import { loadParser } from "../shapes/where/parse.ts";
 import { VERSION } from "./help.ts";
@@ -82,7 +83,8 @@ export async function serve(
     logger: component("replication"),
     onState: (state) => catalog.setMode(modeOf(state)),
   });
-  const listener = openPort(config, catalog, logger, ending);
+  const status = () => describeService(catalog, replicator.state);
+  const listener = openPort(config, { service: catalog, status }, logger, ending);
   logger.info("Listening", { port: listener.addr.port, shapes: state.shapes.length });
 
   const working = [replicator.run(ending), watchSource(source, catalog, ending)];
@@ -101,6 +103,37 @@ function modeOf({ kind, reason: detail, sinceMs }: ReplicatorState): Mode {
   if (kind === "streaming") return { kind: "live", reason: undefined, detail: "", sinceMs };
   const reason = kind === "waiting" ? "lock_held" : "starting";
   return { kind: "starting", reason, detail, sinceMs };
+}
+
+/** What is known without asking Postgres. */
+function describeService({ mode, shapeCount }: Catalog, { kind }: ReplicatorState): StatusReport {
+  const isAvailable = kind === "streaming";
+  return {
+    mode,
+    connection: {
+      state: isAvailable ? "up" : kind,
+      serverVersion: undefined,
+      systemId: undefined,
+      timeline: undefined,
+    },
+    replication: {
+      isAvailable,
+      receivedLsn: undefined,
+      serverLsn: undefined,
+      confirmedLsn: undefined,
+      lagBytes: undefined,
+      lagMs: undefined,
+      lastProgressMs: undefined,
+      slot: undefined,
+    },
+    shapes: {
+      total: shapeCount,
+      live: isAvailable ? shapeCount : 0,
+      snapshotting: 0,
+      reconciling: 0,
+      behind: isAvailable ? 0 : shapeCount,
+    },
+  };
 }
 
 interface DomainParts {
@@ -191,7 +224,7 @@ function databaseUrl(config: ServeConfig, text: string): DatabaseUrl {
 
 function openPort(
   config: ServeConfig,
-  service: Catalog,
+  { service, status }: { service: Catalog; status: () => StatusReport },
   logger: LineLogger,
   shutdown: AbortSignal,
 ): Listener {
@@ -207,6 +240,7 @@ function openPort(
   };
   const handler = createHandler({
     service,
+    status,
     config: server,
     logger: logger.with({ component: "http" }),
     shutdown,
