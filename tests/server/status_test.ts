@@ -1,7 +1,9 @@
 import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
 import { MODE_REASONS } from "../../shapes/mode.ts";
 import type { Mode } from "../../shapes/mode.ts";
+import { CACHE } from "../../server/protocol.ts";
 import { describeStatus } from "../../server/status.ts";
+import { readProjectFile } from "../support/source_tree.ts";
 import { FakeService, FALLBACK, LIVE, STARTING } from "./fake_service.ts";
 import { openHarness, told } from "./harness.ts";
 
@@ -171,4 +173,25 @@ Deno.test("every reason can be told", () => {
     const mode = { kind: "fallback", reason, detail: "", sinceMs: 0 } as const;
     equal(describeStatus({ ...report, mode }, "1").reason, reason);
   }
+});
+
+Deno.test("docs/http-api.md names every reason, every member of the status, and every cache rule", () => {
+  const page = readProjectFile("docs/http-api.md");
+  const slot = {
+    name: "s",
+    state: "active",
+    walStatus: undefined,
+    retainedBytes: 1,
+    safeBytes: 1,
+    budgetBytes: 1,
+  } as const;
+  const report = new FakeService().report();
+  const status = describeStatus({ ...report, replication: { ...report.replication, slot } }, "1");
+  const { unset: _, ...rules } = CACHE;
+  const members = [status, status.replication, status.slot ?? {}, status.shapes]
+    .flatMap((value) => Object.keys(value));
+  for (const name of [...members.map((name) => `"${name}"`), ...Object.values(rules)]) {
+    equal(page.includes(name), true, name);
+  }
+  for (const reason of MODE_REASONS) equal(page.includes(`\`${reason}\``), true, reason);
 });
