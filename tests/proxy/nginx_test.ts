@@ -4,8 +4,9 @@
  */
 
 import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
+import { isControlMessage, Shape, ShapeStream } from "@electric-sql/client";
 import type { ServerConfig } from "../../server/config.ts";
-import { FakeService, FALLBACK, LIVE } from "../server/fake_service.ts";
+import { FakeService, FALLBACK, itemBytes, LIVE, STARTING } from "../server/fake_service.ts";
 import { Nginx } from "../support/nginx.ts";
 import { Origin } from "../support/driven_origin.ts";
 import { testDatabase } from "../support/postgres.ts";
@@ -213,3 +214,43 @@ Deno.test(`${CLIENTS} clients recover from a fallback with one request for each 
     ok(origin.requests("").length < answers.length / 10);
   });
 });
+
+/** A message of the log, as clients want it. */
+function insert(id: number): unknown {
+  const headers = { operation: "insert", relation: ["public", "items"] };
+  return { key: `"public"."items"/"${id}"`, value: { id: `${id}` }, headers };
+}
+
+for (const liveSse of [false, true]) {
+  const way = liveSse ? "events" : "long polls";
+  Deno.test(`the official client goes through a fallback without a refetch, by ${way}`, async () => {
+    await withOrigin(async ({ origin, service, url }) => {
+      const items = service.add("items");
+      items.snapshot = [itemBytes(insert(1))];
+      const stop = new AbortController();
+      const params = { table: "items" };
+      const { signal } = stop;
+      const stream = new ShapeStream({ url: `${url}/v1/shape`, params, liveSse, signal });
+      let refetches = 0;
+      stream.subscribe((messages) => {
+        refetches += messages.filter((message) =>
+          isControlMessage(message) && message.headers.control === "must-refetch"
+        ).length;
+      });
+      const shape = new Shape(stream);
+      await shape.rows;
+      const modes = [FALLBACK, STARTING, FALLBACK, LIVE];
+      for (const [at, mode] of modes.entries()) {
+        service.mode = mode;
+        const asked = origin.requests("live=true").length;
+        await until(() => origin.requests("live=true").length > asked, "the client comes back");
+        items.append({ lsn: 700n + BigInt(at), op: 0 }, insert(2 + at));
+        await until(() => shape.currentRows.length === 2 + at, `a row in ${mode.kind}`);
+      }
+      equal(refetches, 0);
+      equal(origin.requests("offset=-1").length, 1);
+      equal(origin.requests("live_sse=true").length > 0, liveSse);
+      stop.abort();
+    }, { sseTimeoutMs: 1_000 });
+  });
+}
