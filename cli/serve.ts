@@ -25,6 +25,7 @@ import { MemoryStore } from "../shapes/log/memory_store.ts";
 import { PageCache } from "../shapes/log/page_cache.ts";
 import type { ShapeStore, StoredState } from "../shapes/log/store.ts";
 import type { Logger } from "../shapes/ports.ts";
+import type { StatusReport } from "../shapes/status.ts";
 import { TailBudget } from "../shapes/log/tail.ts";
 import { Refresher } from "../shapes/reconcile/refresher.ts";
 import { loadParser } from "../shapes/where/parse.ts";
@@ -80,6 +81,7 @@ export async function serve(
   const domain = openDomain(parts);
   const { catalog, ingest, continuity } = domain;
   const refresher = openRefresher(parts, domain);
+  catalog.setFreshener((shape) => refresher.refresh(shape));
   const health = new ReplicationHealth({
     url: databaseUrl(config, config.databaseUrl),
     streamId,
@@ -88,7 +90,8 @@ export async function serve(
     logger: component("replication"),
     onMode: (mode) => catalog.setMode(mode),
   });
-  const listener = openPort(config, catalog, logger, ending);
+  const status = () => describeService(catalog, refresher, health);
+  const listener = openPort(config, { service: catalog, status }, logger, ending);
   logger.info("Listening", { port: listener.addr.port, shapes: state.shapes.length });
 
   const working = [
@@ -105,6 +108,19 @@ export async function serve(
   await Promise.all(working);
   clearTimeout(hardStop);
   if (failure.signal.aborted) throw failure.signal.reason;
+}
+
+/** The service as a whole, as it is told to operators and clients. */
+function describeService(
+  catalog: Catalog,
+  refresher: Refresher,
+  health: ReplicationHealth,
+): StatusReport {
+  const { total, snapshotting, behind } = catalog.counts;
+  const isLive = catalog.mode.kind === "live";
+  const live = isLive ? total - snapshotting - behind : 0;
+  const shapes = { total, live, snapshotting, reconciling: refresher.running, behind };
+  return { mode: catalog.mode, ...health.report(), shapes };
 }
 
 interface DomainParts {
@@ -220,7 +236,7 @@ function databaseUrl(config: ServeConfig, text: string): DatabaseUrl {
 
 function openPort(
   config: ServeConfig,
-  service: Catalog,
+  { service, status }: { service: Catalog; status: () => StatusReport },
   logger: LineLogger,
   shutdown: AbortSignal,
 ): Listener {
@@ -236,6 +252,7 @@ function openPort(
   };
   const handler = createHandler({
     service,
+    status,
     config: server,
     logger: logger.with({ component: "http" }),
     shutdown,

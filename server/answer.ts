@@ -6,6 +6,8 @@ export interface Answer {
   readonly status: number;
   readonly headers: readonly HeaderPair[];
   readonly body: AnswerBody;
+  /** Carries `electric-fallback-mode`: see `isInFallback`. */
+  readonly isFallback?: boolean;
 }
 
 export type AnswerBody =

@@ -1,5 +1,5 @@
 import type { RequestedOffset } from "../shapes/offset.ts";
-import { CACHE, cacheForEvents, cacheForLog } from "./protocol.ts";
+import { CACHE, cacheForEvents, cacheForFixed, cacheForLog } from "./protocol.ts";
 import type { ServerConfig } from "./config.ts";
 
 /** How a request wants changes: not waiting for them, by long poll, or as an event stream. */
@@ -29,13 +29,29 @@ export function cacheForAnswer(
   }
 }
 
-/** `cache-control` of a 409. */
+/**
+ * The same in fallback: long enough for caches to collapse requests, too short to outlive the
+ * fallback. `isFixed`: a page that does not reach the head, which stays as it is.
+ */
+export function cacheInFallback(
+  config: ServerConfig,
+  method: string,
+  live: LiveMode,
+  isFixed: boolean,
+): string {
+  if (!isReadMethod(method)) return CACHE.revalidate;
+  if (!config.isCacheable || live === "sse") return CACHE.noStore;
+  return isFixed && live === "no" ? cacheForFixed(config.maxAgeSeconds) : CACHE.brief;
+}
+
+/** `cache-control` of a 409. In fallback its advice may not hold for long. */
 export function cacheForRefetch(
   config: ServerConfig,
   method: string,
   hasHandle: boolean,
+  isFallback: boolean,
 ): string {
   if (!isReadMethod(method)) return CACHE.revalidate;
   if (!config.isCacheable) return CACHE.noStore;
-  return hasHandle ? CACHE.refetchWithHandle : CACHE.refetch;
+  return hasHandle && !isFallback ? CACHE.refetchWithHandle : CACHE.brief;
 }

@@ -1,6 +1,7 @@
 import type { Logger } from "../shapes/ports.ts";
 import type { ServedShape, ShapeService } from "../shapes/service.ts";
 import type { DefinitionRequest } from "../shapes/service.ts";
+import type { StatusReport } from "../shapes/status.ts";
 import { Admission } from "./admission.ts";
 import type { ServerConfig } from "./config.ts";
 import { type DeadlineClock, Deadlines, systemClock } from "./deadlines.ts";
@@ -11,6 +12,8 @@ import { SendSlots } from "./send_slots.ts";
 
 export interface HandlerOptions {
   readonly service: ShapeService;
+  /** Asked by `/v1/status` and the readiness probe. */
+  readonly status: () => StatusReport;
   readonly config: ServerConfig;
   readonly logger: Logger;
   /** Milliseconds since the epoch. */
@@ -26,6 +29,7 @@ export interface HandlerOptions {
 /** What the requests of one server share. */
 export interface ServerContext {
   readonly service: ShapeService;
+  readonly status: () => StatusReport;
   readonly config: ServerConfig;
   readonly logger: Logger;
   readonly now: () => number;
@@ -42,7 +46,7 @@ export interface ServerContext {
 }
 
 export function openContext(options: HandlerOptions): ServerContext {
-  const { service, config, logger, shutdown } = options;
+  const { service, status, config, logger, shutdown } = options;
   const now = options.now ?? Date.now;
   const random = options.random ?? Math.random;
   const deadlines = new Deadlines(options.clock ?? systemClock(now));
@@ -51,6 +55,7 @@ export function openContext(options: HandlerOptions): ServerContext {
   else shutdown.addEventListener("abort", () => holds.shutDown(), { once: true });
   return {
     service,
+    status,
     config,
     logger,
     now,

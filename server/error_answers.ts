@@ -2,12 +2,13 @@
 
 import type { Logger } from "../shapes/ports.ts";
 import { InvalidRequestError, ShapeGoneError, UnavailableError } from "../shapes/errors.ts";
-import { SnapshotError } from "../shapes/service.ts";
+import { type ServedShape, type ShapeService, SnapshotError } from "../shapes/service.ts";
 import type { AdmissionKind } from "./admission.ts";
 import { type Answer, type HeaderPair, jsonBody, NO_BODY, textBody } from "./answer.ts";
 import { cacheForRefetch, isReadMethod } from "./cache_rules.ts";
 import type { ServerConfig } from "./config.ts";
 import { formatEtag } from "./etag.ts";
+import { isInFallback } from "./fallback.ts";
 import type { FieldErrors } from "./params.ts";
 import {
   CACHE,
@@ -44,18 +45,25 @@ export function messageAnswer(status: number, method: string, body: unknown): An
   return { status, headers: [JSON_TYPE, ...errorCache(method)], body: jsonBody(body) };
 }
 
-/** The 409; with the handle to go on with, when one is known. */
+export interface AnswerSetting {
+  readonly config: ServerConfig;
+  readonly service: ShapeService;
+}
+
+/** The 409; with the handle of the shape to go on with, when one is known. */
 export function refetchAnswer(
-  config: ServerConfig,
+  { config, service }: AnswerSetting,
   method: string,
-  handle: string | undefined,
+  shape: ServedShape | undefined,
 ): Answer {
-  const cache = cacheForRefetch(config, method, handle !== undefined);
+  const handle = shape?.handle;
+  const isFallback = isInFallback(service, shape);
+  const cache = cacheForRefetch(config, method, handle !== undefined, isFallback);
   const headers: HeaderPair[] = [JSON_TYPE, [HEADER.cacheControl, cache]];
   if (handle !== undefined) {
     headers.push([HEADER.handle, handle], [HEADER.etag, `"${formatEtag(handle, "", "")}"`]);
   }
-  return { status: 409, headers, body: textBody(`[${MUST_REFETCH_ITEM}]`) };
+  return { status: 409, headers, body: textBody(`[${MUST_REFETCH_ITEM}]`), isFallback };
 }
 
 export function unavailableAnswer(method: string, error: UnavailableError): Answer {
@@ -102,15 +110,15 @@ export function bareAnswer(status: number): Answer {
 export function errorAnswer(
   error: unknown,
   method: string,
-  { config, logger }: { config: ServerConfig; logger: Logger },
+  setting: AnswerSetting & { readonly logger: Logger },
 ): Answer {
   if (error instanceof InvalidRequestError) return invalidAnswer(method, error.errors);
   if (error instanceof UnavailableError) return unavailableAnswer(method, error);
-  if (error instanceof ShapeGoneError) return refetchAnswer(config, method, undefined);
+  if (error instanceof ShapeGoneError) return refetchAnswer(setting, method, undefined);
   if (error instanceof SnapshotError) {
     return messageAnswer(500, method, { message: `${MESSAGE.snapshotFailed}${error.message}` });
   }
-  logger.error("Request failed", { error: describeError(error) });
+  setting.logger.error("Request failed", { error: describeError(error) });
   return plainErrorAnswer(500, { error: MESSAGE.internal });
 }
 

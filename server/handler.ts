@@ -10,12 +10,20 @@ import {
   overloadedAnswer,
   plainErrorAnswer,
 } from "./error_answers.ts";
-import { MESSAGE, PARAM } from "./protocol.ts";
+import { isInFallback } from "./fallback.ts";
+import { MESSAGE, NO, OFF, PARAM } from "./protocol.ts";
 import { parseQuery, type QueryMap } from "./query.ts";
-import { type Delivery, readEcho, type RequestEcho, toResponse } from "./respond.ts";
+import {
+  type Delivery,
+  readEcho,
+  type RequestEcho,
+  type RouteHeaders,
+  toResponse,
+} from "./respond.ts";
 import { isAuthorized, matchRoute, type Route, splitTarget } from "./router.ts";
 import { type Exchange, serveShape } from "./serve_shape.ts";
 import { healthAnswer, preflightAnswer } from "./small_routes.ts";
+import { liveAnswer, readyAnswer, statusAnswer } from "./status.ts";
 
 export type Handler = (request: Request, delivery?: Delivery) => Promise<Response> | Response;
 
@@ -40,6 +48,18 @@ export function handleRequest(
       return toResponse(context, preflightAnswer(request), "shape", readEcho(request));
     case "health": {
       const answer = healthAnswer(context.service.mode);
+      return toResponse(context, answer, "other", readEcho(request));
+    }
+    case "status": {
+      const answer = statusAnswer(context.status(), context.config.version);
+      return toResponse(context, answer, "other", readEcho(request));
+    }
+    case "probeLive":
+      return toResponse(context, liveAnswer(), "other", readEcho(request));
+    case "probeReady": {
+      const strict = parseQuery(target.query)?.get(PARAM.strict);
+      const isStrict = strict !== undefined && strict !== OFF && strict !== NO;
+      const answer = readyAnswer(context.status(), isStrict);
       return toResponse(context, answer, "other", readEcho(request));
     }
     case "root":
@@ -72,7 +92,7 @@ function handleShape(
   const permit = context.admission.acquire(kind);
   if (!permit) {
     const refusal = overloadedAnswer(kind, context.admission.limit(kind), context.random);
-    return toResponse(context, refusal, "shape", echo);
+    return toResponse(context, refusal, shapeHeaders(context, refusal), echo);
   }
   return respond(context, echo, serveShape(context, exchange, query, permit), permit);
 }
@@ -92,7 +112,14 @@ async function respond(
   if (answer.body.kind === "stream" && answer.body.isQueued && echo.delivery) {
     await context.slots.turn(echo.delivery);
   }
-  return toResponse(context, answer, "shape", echo, () => permit?.release());
+  const headers = shapeHeaders(context, answer);
+  return toResponse(context, answer, headers, echo, () => permit?.release());
+}
+
+/** Who is put off hears nothing of a shape, but that the service may be the reason. */
+function shapeHeaders({ service }: ServerContext, { status, isFallback }: Answer): RouteHeaders {
+  const isMarked = isFallback ?? (status === 503 && isInFallback(service));
+  return isMarked ? "fallbackShape" : "shape";
 }
 
 /** Who comes with the handle of a shape costs little (WIRE.md 6.4). */

@@ -35,3 +35,6 @@ export const RESOLVE_ATTEMPTS_MAX = 3;
 
 /** Deadlines are met this much late at most: requests share timers. */
 export const DEADLINE_GRAIN_MS = 25;
+
+/** In fallback a request that does not wait for changes waits so long for a look at the database. */
+export const FRESHEN_MAX_MS = 2_000;

@@ -3,10 +3,11 @@
 import { formatOffset, formatRequestedOffset, type Offset } from "../shapes/offset.ts";
 import type { Page, ServedShape } from "../shapes/service.ts";
 import { type Answer, type BodySource, type HeaderPair, NO_BODY, textBody } from "./answer.ts";
-import { cacheForAnswer, isReadMethod } from "./cache_rules.ts";
+import { cacheForAnswer, cacheInFallback, isReadMethod } from "./cache_rules.ts";
 import type { ServerContext } from "./context.ts";
 import { nextCursor } from "./cursor.ts";
 import { formatEtag, formatUniqueEtag } from "./etag.ts";
+import { isInFallback } from "./fallback.ts";
 import type { SharedParts } from "./hold.ts";
 import { encodeItem, pageBody } from "./page_body.ts";
 import type { ShapeRequest } from "./params.ts";
@@ -30,20 +31,24 @@ export interface Reader {
 
 /** A page of the log; `shared` keeps what other long polls from the same offset will need. */
 export function chunkAnswer(reader: Reader, page: Page, shared: SharedParts): Answer {
-  if (reader.request.live === "no") return makeChunk(reader, page);
+  const isFallback = isReaderInFallback(reader);
+  if (reader.request.live === "no") return makeChunk(reader, page, isFallback);
   const isShared = isReadMethod(reader.method) && page.body.kind === "bytes";
-  const answer = (isShared ? shared.answer : undefined) ?? makeChunk(reader, page);
+  const known = isShared ? shared.answer : undefined;
+  // The mode may have changed since it was made.
+  const answer = known?.isFallback === isFallback ? known : makeChunk(reader, page, isFallback);
   if (isShared && answer.body.kind === "bytes") shared.answer = answer;
   return { ...answer, headers: [...answer.headers, cursorHeader(reader)] };
 }
 
-function makeChunk(reader: Reader, page: Page): Answer {
-  const headers = logHeaders(reader, page.until, etagOf(reader, page.until));
+function makeChunk(reader: Reader, page: Page, isFallback: boolean): Answer {
+  const headers = pageHeaders(reader, page, isFallback);
   headers.push([HEADER.contentType, CONTENT_TYPE.json], [HEADER.hasData, YES]);
   if (reader.request.live === "no") headers.push(schemaHeader(reader));
-  if (!page.isUpToDate) return { status: 200, headers, body: pageBody(page) };
+  if (!page.isUpToDate) return { status: 200, headers, body: pageBody(page), isFallback };
   headers.push([HEADER.upToDate, PRESENT]);
-  return { status: 200, headers, body: pageBody(page, encodeItem(upToDateText(reader, page))) };
+  const body = pageBody(page, encodeItem(upToDateText(reader, page)));
+  return { status: 200, headers, body, isFallback };
 }
 
 /**
@@ -58,40 +63,38 @@ function upToDateText({ context, request }: Reader, page: Page): string {
 
 /** `offset=now`: where the log ends. */
 export function positionAnswer(reader: Reader, head: Offset): Answer {
-  const headers = unchangedHeaders(reader, formatOffset(head));
-  headers.push(schemaHeader(reader));
-  return unchanged(reader, headers);
+  return unchanged(reader, formatOffset(head), schemaHeader(reader));
 }
 
 /** A long poll that ran out: nothing new, the same offset. */
 export function idleAnswer(reader: Reader): Answer {
-  const headers = unchangedHeaders(reader, formatRequestedOffset(reader.request.offset));
-  headers.push(cursorHeader(reader));
-  return unchanged(reader, headers);
+  const until = formatRequestedOffset(reader.request.offset);
+  return unchanged(reader, until, cursorHeader(reader));
 }
 
-function unchanged({ context }: Reader, headers: HeaderPair[]): Answer {
-  return { status: 200, headers, body: textBody(`[${upToDateItem(context.service.lastSeenLsn)}]`) };
-}
-
-function unchangedHeaders(reader: Reader, until: string): HeaderPair[] {
+function unchanged(reader: Reader, until: string, lastHeader: HeaderPair): Answer {
   const { context, request, shape } = reader;
+  const isFallback = isReaderInFallback(reader);
   const since = formatRequestedOffset(request.offset);
   const etag = formatUniqueEtag(shape.handle, since, until, context.unique());
-  return [
-    ...positionHeaders(reader, until, etag),
+  const headers: HeaderPair[] = [
+    ...positionHeaders(reader, until, etag, cacheOf(reader, isFallback, false)),
     [HEADER.contentType, CONTENT_TYPE.json],
     [HEADER.hasData, NO],
     [HEADER.upToDate, PRESENT],
+    lastHeader,
   ];
+  const body = textBody(`[${upToDateItem(context.service.lastSeenLsn)}]`);
+  return { status: 200, headers, body, isFallback };
 }
 
 export function notModifiedAnswer(reader: Reader, page: Page): Answer {
-  const headers = logHeaders(reader, page.until, etagOf(reader, page.until));
+  const isFallback = isReaderInFallback(reader);
+  const headers = pageHeaders(reader, page, isFallback);
   headers.push([HEADER.contentType, CONTENT_TYPE.json], [HEADER.hasData, YES]);
   if (page.isUpToDate) headers.push([HEADER.upToDate, PRESENT]);
   if (reader.request.live !== "no") headers.push(cursorHeader(reader));
-  return { status: 304, headers, body: NO_BODY };
+  return { status: 304, headers, body: NO_BODY, isFallback };
 }
 
 /**
@@ -100,37 +103,56 @@ export function notModifiedAnswer(reader: Reader, page: Page): Answer {
  * name the end of the first page if such an event follows it at once.
  */
 export function eventsAnswer(reader: Reader, page: Page | undefined, source: BodySource): Answer {
+  const isFallback = isReaderInFallback(reader);
   const isUpToDate = page?.isUpToDate === true;
   const since = reader.request.offset;
   const until = isUpToDate ? formatOffset(page.until) : formatRequestedOffset(since);
-  const etag = formatEtag(reader.shape.handle, formatRequestedOffset(since), until);
+  const etag = etagOf(reader, until, isFallback);
   const headers: HeaderPair[] = [
-    ...positionHeaders(reader, until, etag),
+    ...positionHeaders(reader, until, etag, cacheOf(reader, isFallback, false)),
     [HEADER.contentType, CONTENT_TYPE.events],
     [HEADER.connection, KEEP_CONNECTION],
     [HEADER.hasData, YES],
     cursorHeader(reader),
   ];
   if (isUpToDate) headers.push([HEADER.upToDate, PRESENT]);
-  return { status: 200, headers, body: { kind: "stream", source, isQueued: false } };
+  const body = { kind: "stream", source, isQueued: false } as const;
+  return { status: 200, headers, body, isFallback };
 }
 
-function logHeaders(reader: Reader, until: Offset, etag: string): HeaderPair[] {
-  return positionHeaders(reader, formatOffset(until), etag);
+function isReaderInFallback({ context, shape }: Reader): boolean {
+  return isInFallback(context.service, shape);
 }
 
-function positionHeaders(reader: Reader, until: string, etag: string): HeaderPair[] {
-  const { context, method, request, shape } = reader;
+function pageHeaders(reader: Reader, page: Page, isFallback: boolean): HeaderPair[] {
+  const until = formatOffset(page.until);
+  const cache = cacheOf(reader, isFallback, !page.isUpToDate);
+  return positionHeaders(reader, until, etagOf(reader, until, isFallback), cache);
+}
+
+function positionHeaders(
+  { shape }: Reader,
+  until: string,
+  etag: string,
+  cache: string,
+): HeaderPair[] {
   return [
     [HEADER.handle, shape.handle],
     [HEADER.offset, until],
     [HEADER.etag, `"${etag}"`],
-    [HEADER.cacheControl, cacheForAnswer(context.config, method, request.offset, request.live)],
+    [HEADER.cacheControl, cache],
   ];
 }
 
-function etagOf({ request, shape }: Reader, until: Offset): string {
-  return formatEtag(shape.handle, formatRequestedOffset(request.offset), formatOffset(until));
+function cacheOf(reader: Reader, isFallback: boolean, isFixed: boolean): string {
+  const { context: { config }, method, request: { offset, live } } = reader;
+  return isFallback
+    ? cacheInFallback(config, method, live, isFixed)
+    : cacheForAnswer(config, method, offset, live);
+}
+
+function etagOf({ request, shape }: Reader, until: string, isFallback: boolean): string {
+  return formatEtag(shape.handle, formatRequestedOffset(request.offset), until, isFallback);
 }
 
 function schemaHeader({ shape }: Reader): HeaderPair {

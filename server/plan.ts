@@ -33,8 +33,12 @@ export interface PlanInput {
   readonly ifNoneMatch: string | undefined;
 }
 
-/** The decision table: the first row that applies. */
-export function planResponse(request: PlanInput, view: ShapeView): ResponsePlan {
+/** The decision table: the first row that applies. `isFallback`: see `isInFallback`. */
+export function planResponse(
+  request: PlanInput,
+  view: ShapeView,
+  isFallback: boolean,
+): ResponsePlan {
   if (view.kind === "gone") return { kind: "mustRefetch" };
   const { head, page } = view;
   if (request.offset.kind === "now") return { kind: "position", head };
@@ -42,7 +46,7 @@ export function planResponse(request: PlanInput, view: ShapeView): ResponsePlan 
     return request.live === "sse" ? { kind: "events", page: undefined } : { kind: "awaitOffset" };
   }
   if (!page) return { kind: "awaitSnapshot" };
-  if (isNotModified(request, page)) return { kind: "notModified", page };
+  if (isNotModified(request, page, isFallback)) return { kind: "notModified", page };
   switch (request.live) {
     case "no":
       return { kind: "chunk", page };
@@ -58,8 +62,12 @@ export function isBeyond(offset: RequestedOffset, head: Offset): boolean {
 }
 
 /** Asked before any waiting, of live requests too (WIRE.md 3.4). */
-function isNotModified({ handle, offset, ifNoneMatch }: PlanInput, page: Page): boolean {
+function isNotModified(
+  { handle, offset, ifNoneMatch }: PlanInput,
+  { until }: Page,
+  isFallback: boolean,
+): boolean {
   if (ifNoneMatch === undefined) return false;
-  const etag = formatEtag(handle, formatRequestedOffset(offset), formatOffset(page.until));
-  return matchesEtag(ifNoneMatch, etag);
+  const since = formatRequestedOffset(offset);
+  return matchesEtag(ifNoneMatch, formatEtag(handle, since, formatOffset(until), isFallback));
 }

@@ -4,6 +4,9 @@ export const ROUTE_SEGMENTS = {
   version: "v1",
   shape: "shape",
   health: "health",
+  status: "status",
+  live: "live",
+  ready: "ready",
 } as const;
 
 export const SHAPE_PATH = `/${ROUTE_SEGMENTS.version}/${ROUTE_SEGMENTS.shape}`;
@@ -27,6 +30,7 @@ export const PARAM = {
   apiSecret: "api_secret",
   subset: "subset",
   subsetPrefix: "subset__",
+  strict: "strict",
 } as const;
 
 /** Keys that make the body of a POST a subset when it has no `subset` object (WIRE.md 2.8). */
@@ -47,6 +51,7 @@ export const HEADER = {
   contentType: "content-type",
   cursor: "electric-cursor",
   etag: "etag",
+  fallbackMode: "electric-fallback-mode",
   handle: "electric-handle",
   hasData: "electric-has-data",
   ifNoneMatch: "if-none-match",
@@ -80,6 +85,7 @@ export const VARY = "accept-encoding";
 export const IDENTITY = "identity";
 export const YES = "true";
 export const NO = "false";
+export const OFF = "0";
 /** `electric-up-to-date` counts by being there. */
 export const PRESENT = "";
 
@@ -101,11 +107,18 @@ export const CACHE = {
   start: "public, max-age=604800, s-maxage=3600, stale-while-revalidate=2629746",
   live: "public, max-age=5, stale-while-revalidate=5",
   refetchWithHandle: "public, max-age=60, must-revalidate",
-  refetch: "public, max-age=1, must-revalidate",
+  /** Of a 409 that knows no handle, and of what may change at any moment in fallback. */
+  brief: "public, max-age=1, must-revalidate",
+  status: "public, max-age=5",
 } as const;
 
 export function cacheForEvents(seconds: number): string {
   return `public, max-age=${seconds}`;
+}
+
+/** Of a page that does not reach the head, in fallback: its header must not be served for longer. */
+export function cacheForFixed(maxAgeSeconds: number): string {
+  return `public, max-age=${maxAgeSeconds}, must-revalidate`;
 }
 
 export function cacheForLog(maxAgeSeconds: number, staleAgeSeconds: number): string {
@@ -123,6 +136,7 @@ export const MESSAGE = {
   internal: "Internal server error",
   snapshotFailed: "Unexpected error while creating snapshot: ",
   snapshotSlow: "Timeout waiting for the snapshot, please retry",
+  logBehind: "The shape has not got to this offset again yet, please retry",
   shuttingDown: "Server is shutting down, please retry",
   bodyTooLarge: "Request body too large",
   bodyNotJson: "Invalid JSON in request body",

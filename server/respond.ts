@@ -2,10 +2,13 @@ import type { Logger } from "../shapes/ports.ts";
 import type { Answer, AnswerBody, BodySource, HeaderPair } from "./answer.ts";
 import type { Deadlines, DeadlineTarget } from "./deadlines.ts";
 import { REQUEST_ID_BYTES_MAX, REQUEST_ID_BYTES_MIN, STALLED_CLIENT_MS } from "./limits.ts";
-import { CORS, HEADER, SERVER_NAME, VARY } from "./protocol.ts";
+import { CORS, HEADER, SERVER_NAME, VARY, YES } from "./protocol.ts";
 
-/** Which routes' CORS headers an answer carries; refusals of the secret carry none. */
-export type CorsKind = "shape" | "other" | "none";
+/**
+ * Which headers an answer carries for its route: the CORS ones, which refusals of the secret do
+ * without, and in fallback the one that says so.
+ */
+export type RouteHeaders = "shape" | "fallbackShape" | "other" | "none";
 
 /** Tells when an answer has been sent; settles also when the client has gone. */
 export interface Delivery {
@@ -29,27 +32,35 @@ export function readEcho(request: Request, delivery?: Delivery): RequestEcho {
 
 /** The headers that all answers share, laid out once. */
 export class CommonHeaders {
-  readonly #byCors: Readonly<Record<CorsKind, readonly HeaderPair[]>>;
+  readonly #byRoute: Readonly<Record<RouteHeaders, readonly HeaderPair[]>>;
   readonly #idPrefix: string;
   #lastId = 0;
 
   constructor(version: string, now: () => number) {
     const always: HeaderPair[] = [[HEADER.server, `${SERVER_NAME}/${version}`]];
     const exposed: HeaderPair = [HEADER.exposeHeaders, CORS.exposedHeaders];
-    this.#byCors = {
+    const shapeMethods: HeaderPair = [HEADER.allowMethods, CORS.shapeMethods];
+    this.#byRoute = {
       none: always,
-      shape: [...always, exposed, [HEADER.allowMethods, CORS.shapeMethods]],
+      shape: [...always, exposed, shapeMethods],
+      // Exposed only where it is, so that a live server's answers are the reference's.
+      fallbackShape: [
+        ...always,
+        [HEADER.exposeHeaders, `${CORS.exposedHeaders},${HEADER.fallbackMode}`],
+        shapeMethods,
+        [HEADER.fallbackMode, YES],
+      ],
       other: [...always, exposed, [HEADER.allowMethods, CORS.otherMethods]],
     };
     this.#idPrefix = now().toString(36).padStart(12, "0");
   }
 
   /** One by one into the response's own list: measured faster than handing over a whole one. */
-  write(to: Headers, answer: Answer, cors: CorsKind, echo: RequestEcho): void {
+  write(to: Headers, answer: Answer, route: RouteHeaders, echo: RequestEcho): void {
     for (const [name, value] of answer.headers) to.append(name, value);
-    for (const [name, value] of this.#byCors[cors]) to.append(name, value);
+    for (const [name, value] of this.#byRoute[route]) to.append(name, value);
     to.append(HEADER.requestId, this.#requestId(echo.requestId));
-    if (cors !== "none") to.append(HEADER.allowOrigin, echo.origin ?? CORS.anyOrigin);
+    if (route !== "none") to.append(HEADER.allowOrigin, echo.origin ?? CORS.anyOrigin);
     if (answer.status !== 204) to.append(HEADER.vary, VARY);
   }
 
@@ -71,14 +82,14 @@ export interface ResponseSetup {
 export function toResponse(
   setup: ResponseSetup,
   answer: Answer,
-  cors: CorsKind,
+  route: RouteHeaders,
   echo: RequestEcho,
   onEnd: () => void = () => {},
 ): Response {
   const response = new Response(openBody(setup, answer.body, echo, onEnd), {
     status: answer.status,
   });
-  setup.headers.write(response.headers, answer, cors, echo);
+  setup.headers.write(response.headers, answer, route, echo);
   return response;
 }
 

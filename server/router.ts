@@ -4,10 +4,27 @@ import { PARAM, ROUTE_SEGMENTS, SHAPE_PATH } from "./protocol.ts";
 export type Route =
   | { readonly kind: "root" }
   | { readonly kind: "health" }
+  | { readonly kind: "status" }
+  /** The process is there. */
+  | { readonly kind: "probeLive" }
+  /** Requests may be sent to it. */
+  | { readonly kind: "probeReady" }
   | { readonly kind: "shape" }
   | { readonly kind: "deleteShape" }
   | { readonly kind: "preflight" }
   | { readonly kind: "notFound" };
+
+type ReadKind = "root" | "health" | "status" | "probeLive" | "probeReady";
+
+const { version, health, status, live, ready } = ROUTE_SEGMENTS;
+
+/** A decoded segment may hold a slash, but then there is one too many. */
+const READ_ROUTES: ReadonlyMap<string, ReadKind> = new Map([
+  [`${version}/${health}`, "health"],
+  [`${version}/${status}`, "status"],
+  [`${health}/${live}`, "probeLive"],
+  [`${health}/${ready}`, "probeReady"],
+]);
 
 export interface Target {
   readonly path: string;
@@ -32,15 +49,13 @@ export function matchRoute(method: string, path: string): Route {
   if (path === SHAPE_PATH) return shapeRoute(method);
   const segments = decodeSegments(path);
   if (segments?.length === 0) return readRoute(method, "root");
-  if (segments?.length !== 2 || segments[0] !== ROUTE_SEGMENTS.version) return { kind: "notFound" };
-  switch (segments[1]) {
-    case ROUTE_SEGMENTS.shape:
-      return shapeRoute(method);
-    case ROUTE_SEGMENTS.health:
-      return readRoute(method, "health");
-    default:
-      return { kind: "notFound" };
+  if (segments?.length !== 2) return { kind: "notFound" };
+  const [first, second] = segments;
+  if (first === ROUTE_SEGMENTS.version && second === ROUTE_SEGMENTS.shape) {
+    return shapeRoute(method);
   }
+  const kind = READ_ROUTES.get(`${first}/${second}`);
+  return kind ? readRoute(method, kind) : { kind: "notFound" };
 }
 
 function decodeSegments(path: string): string[] | undefined {
@@ -66,7 +81,7 @@ function shapeRoute(method: string): Route {
   }
 }
 
-function readRoute(method: string, kind: "root" | "health"): Route {
+function readRoute(method: string, kind: ReadKind): Route {
   return method === "GET" || method === "HEAD" ? { kind } : { kind: "notFound" };
 }
 

@@ -12,8 +12,9 @@ import {
   refetchAnswer,
   unavailableAnswer,
 } from "./error_answers.ts";
+import { isInFallback } from "./fallback.ts";
 import type { ShapeView, WakeReason } from "./hold.ts";
-import { RESOLVE_ATTEMPTS_MAX } from "./limits.ts";
+import { FRESHEN_MAX_MS, RESOLVE_ATTEMPTS_MAX } from "./limits.ts";
 import {
   chunkAnswer,
   eventsAnswer,
@@ -85,17 +86,16 @@ async function serveParsed(
   request: ShapeRequest,
   permit: Permit,
 ): Promise<Answer> {
-  const { config } = context;
   const { method } = exchange;
   for (let attempt = 1;; attempt++) {
     const shape = await resolveShape(context, request, () => exchange.request.signal);
     if (request.handle !== undefined && request.handle !== shape.handle) {
-      return refetchAnswer(config, method, shape.handle);
+      return refetchAnswer(context, method, shape);
     }
     const answer = await serveFound(context, exchange, request, shape, permit);
     if (answer) return answer;
     if (request.handle !== undefined || attempt >= RESOLVE_ATTEMPTS_MAX) {
-      return refetchAnswer(config, method, undefined);
+      return refetchAnswer(context, method, undefined);
     }
   }
 }
@@ -112,6 +112,9 @@ async function serveFound(
   if (!shape.isStarted) {
     const ended = await untilStarted(shape, context, exchange.request.signal);
     if (ended !== "started") return endedEarly(ended, exchange.method);
+  }
+  if (request.live === "no" && isInFallback(context.service, shape)) {
+    await untilFresh(shape, context, exchange.request.signal);
   }
   if (!permit.moveTo("existing")) {
     return overloadedAnswer("existing", context.admission.limit("existing"), context.random);
@@ -141,6 +144,26 @@ function untilStarted(
     client.removeEventListener("abort", leave);
     shutdown.removeEventListener("abort", stop);
   });
+}
+
+/** Who does not wait for changes is told what is so now, if that takes no longer than a moment. */
+async function untilFresh(
+  { handle }: ServedShape,
+  { service, shutdown, deadlines, now }: ServerContext,
+  client: AbortSignal,
+): Promise<void> {
+  const freshened = service.freshen(handle);
+  if (!freshened) return;
+  const { promise: over, resolve } = Promise.withResolvers<void>();
+  const target = { due: resolve };
+  const deadline = deadlines.add(now() + FRESHEN_MAX_MS, target);
+  const leave = () => resolve();
+  client.addEventListener("abort", leave);
+  shutdown.addEventListener("abort", leave);
+  await Promise.race([freshened, over]);
+  deadlines.remove(deadline, target);
+  client.removeEventListener("abort", leave);
+  shutdown.removeEventListener("abort", leave);
 }
 
 function endedEarly(ended: Exclude<StartOutcome, "started">, method: string): Answer | undefined {
@@ -174,7 +197,7 @@ async function answerFromLog(exchange: Exchange, reader: Reader): Promise<Answer
   let ended: WakeReason | undefined;
   for (;;) {
     const view = look(reader, sinceText);
-    const plan = planResponse(input, view);
+    const plan = planResponse(input, view, isInFallback(context.service, shape));
     switch (plan.kind) {
       case "hold":
       case "awaitSnapshot":
@@ -227,5 +250,9 @@ function endOfWait(reader: Reader, plan: WaitingPlan, ended: WakeReason): Answer
   if (plan.kind === "hold") return idleAnswer(reader);
   if (ended === "shutdown") return shuttingDownAnswer(reader.method);
   if (plan.kind === "awaitSnapshot") return unavailable(reader.method, MESSAGE.snapshotSlow);
+  // After a crash it may be the log that is behind until the stream is back: no fault of the client.
+  if (isInFallback(reader.context.service, reader.shape)) {
+    return unavailable(reader.method, MESSAGE.logBehind);
+  }
   return invalidAnswer(reader.method, { offset: [FIELD_ERROR.offsetOutOfBounds] });
 }

@@ -44,6 +44,7 @@ export class Catalog implements ShapeService {
   #ingest: Ingest | undefined;
   #rules: DefinitionRules = { hasGeneratedColumns: false, isTextOrderBytewise: false };
   #mode: Mode;
+  #freshen: (shape: Shape) => Promise<void> | undefined = () => undefined;
   #serving = Promise.withResolvers<void>();
 
   constructor(options: CatalogOptions) {
@@ -88,6 +89,15 @@ export class Catalog implements ShapeService {
     if (mode.kind !== "starting") this.#serving.resolve();
     else if (this.#mode.kind !== "starting") this.#serving = Promise.withResolvers();
     this.#mode = mode;
+  }
+
+  setFreshener(freshen: (shape: Shape) => Promise<void> | undefined): void {
+    this.#freshen = freshen;
+  }
+
+  freshen(handle: string): Promise<void> | undefined {
+    const shape = this.#index.byHandle(handle);
+    return shape && this.#freshen(shape);
   }
 
   setRules(rules: DefinitionRules): void {

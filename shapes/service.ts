@@ -33,6 +33,12 @@ export interface ShapeService {
   /** The live shape of a definition, made if there is none. Throws like `find`. */
   findOrCreate(definition: DefinitionRequest): Promise<ServedShape>;
 
+  /**
+   * Compares a shape that the stream does not keep fresh with the database, unless that was done a
+   * moment ago. Undefined when there is nothing to wait for; never rejects.
+   */
+  freshen(handle: string): Promise<void> | undefined;
+
   /** Drops a shape for good: waiting requests learn at once. */
   drop(handle: string): void;
 }

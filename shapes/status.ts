@@ -26,7 +26,7 @@ export interface ReplicationStatus {
   /** Confirmed to the server as durable here. */
   readonly confirmedLsn: bigint | undefined;
   readonly lagBytes: number | undefined;
-  /** Time since the stream last had all that the server had. */
+  /** Time since the stream last had all that the server had; 0 while it has. */
   readonly lagMs: number | undefined;
   /** Time since the stream last brought anything, a keepalive too. */
   readonly lastProgressMs: number | undefined;
@@ -36,7 +36,7 @@ export interface ReplicationStatus {
 export interface ConnectionStatus {
   /** `waiting`: another instance holds the lock; `sleeping`: closed for want of requests. */
   readonly state: "up" | "starting" | "waiting" | "sleeping" | "down";
-  /** `server_version_num`, once known. */
+  /** `server_version_num`, from when the database was first reached: kept while it is away. */
   readonly serverVersion: number | undefined;
   readonly systemId: string | undefined;
   readonly timeline: number | undefined;

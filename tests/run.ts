@@ -1,8 +1,8 @@
 /**
- * Runs parts of the test suite: `deno run -A tests/run.ts [PART…]`, all of them by default. The last
- * line is `N passed, N failed`, where each of format, lint and types counts as one; the exit code is
- * 1 if anything failed. Parts that need Postgres share one server, of TEST_PG_BIN's version or the
- * embedded one.
+ * Runs parts of the test suite: `deno run -A tests/run.ts [PART…]`, by default all that need nothing
+ * installed. The last line is `N passed, N failed`, where each of format, lint and types counts as
+ * one; the exit code is 1 if anything failed. Parts that need Postgres share one server, of
+ * TEST_PG_BIN's version or the embedded one.
  */
 
 import { runDeno } from "./support/run_step.ts";
@@ -17,11 +17,14 @@ const PARTS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["fmt", "--check"],
     ["lint"],
     ["check", "."],
-    [...TEST, "--ignore=tests/pg,tests/e2e,tests/bench", "tests"],
+    [...TEST, "--ignore=tests/pg,tests/e2e,tests/proxy,tests/bench", "tests"],
   ],
   pg: [[...TEST, "tests/pg"]],
   e2e: [[...TEST, "tests/e2e"]],
+  proxy: [[...TEST, "tests/proxy"]],
 };
+
+const DEFAULT_PARTS = ["ok", "pg", "e2e"];
 
 async function main(names: readonly string[]): Promise<boolean> {
   const unknown = names.find((name) => !Object.hasOwn(PARTS, name));
@@ -29,7 +32,7 @@ async function main(names: readonly string[]): Promise<boolean> {
     console.error(`Unknown part "${unknown}", expected some of ${Object.keys(PARTS).join(", ")}`);
     return false;
   }
-  const parts = names.length > 0 ? names : Object.keys(PARTS);
+  const parts = names.length > 0 ? names : DEFAULT_PARTS;
   const env = parts.some((name) => name !== "ok") ? await openServer() : {};
   let total: Counts = { passed: 0, failed: 0 };
   for (const args of parts.flatMap((name) => PARTS[name])) {

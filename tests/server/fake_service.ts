@@ -9,6 +9,7 @@ import type {
   ServedShape,
   ShapeService,
 } from "../../shapes/service.ts";
+import type { ConnectionStatus, ReplicationStatus, StatusReport } from "../../shapes/status.ts";
 
 const encoder = new TextEncoder();
 
@@ -159,6 +160,13 @@ export const STARTING: Mode = {
   sinceMs: 0,
 };
 
+export const FALLBACK: Mode = {
+  kind: "fallback",
+  reason: "slot_lost",
+  detail: "The replication slot was lost",
+  sinceMs: 0,
+};
+
 /** The domain's port, scripted: shapes by table name. */
 export class FakeService implements ShapeService {
   mode: Mode = LIVE;
@@ -170,6 +178,8 @@ export class FakeService implements ShapeService {
   createError: Error | undefined;
   /** What `whenServing` does before it resolves. */
   onWait = () => {};
+  connection: Partial<ConnectionStatus> = {};
+  replication: Partial<ReplicationStatus> = {};
   #created = 0;
 
   add(table: string, shape: FakeShape = new FakeShape(`h-${table}`)): FakeShape {
@@ -180,6 +190,15 @@ export class FakeService implements ShapeService {
   whenServing(): Promise<void> {
     this.onWait();
     return Promise.resolve();
+  }
+
+  /** What a request in fallback waits for. */
+  freshening: Promise<void> | undefined;
+  readonly freshened: string[] = [];
+
+  freshen(handle: string): Promise<void> | undefined {
+    this.freshened.push(handle);
+    return this.freshening;
   }
 
   byHandle(handle: string): FakeShape | undefined {
@@ -202,6 +221,33 @@ export class FakeService implements ShapeService {
   drop(handle: string): void {
     this.dropped.push(handle);
     this.byHandle(handle)?.goAway();
+  }
+
+  /** What the status is made of: as it is right after a start that goes well. */
+  report(): StatusReport {
+    const total = this.shapes.size;
+    return {
+      mode: this.mode,
+      connection: {
+        state: "up",
+        serverVersion: 180004,
+        systemId: "7400000000000000001",
+        timeline: 1,
+        ...this.connection,
+      },
+      replication: {
+        isAvailable: this.mode.kind === "live",
+        receivedLsn: 11111n,
+        serverLsn: 22222n,
+        confirmedLsn: 33333n,
+        lagBytes: 0,
+        lagMs: 0,
+        lastProgressMs: 250,
+        slot: undefined,
+        ...this.replication,
+      },
+      shapes: { total, live: total, snapshotting: 0, reconciling: 0, behind: 0 },
+    };
   }
 }
 

@@ -26,6 +26,7 @@ export function openHarness(config: Partial<ServerConfig> = {}): Harness {
   const shutdown = new AbortController();
   const context = openContext({
     service,
+    status: () => service.report(),
     config: { ...SERVER_DEFAULTS, version: "1.2.3", ...config },
     logger,
     now: clock.now,

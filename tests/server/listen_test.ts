@@ -13,6 +13,7 @@ function serve() {
   const shutdown = new AbortController();
   const context = openContext({
     service,
+    status: () => service.report(),
     config: { ...SERVER_DEFAULTS, isDeleteAllowed: true },
     logger: new FakeLogger(),
     shutdown: shutdown.signal,

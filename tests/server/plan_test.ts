@@ -1,4 +1,4 @@
-import { deepStrictEqual as deepEqual } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
 import { type Offset, parseRequestedOffset, SNAPSHOT_END } from "../../shapes/offset.ts";
 import type { Page } from "../../shapes/service.ts";
 import type { LiveMode } from "../../server/cache_rules.ts";
@@ -60,7 +60,7 @@ for (const [offsetText, live, pageName, ifNoneMatch, expected] of TABLE) {
     if (!offset) throw new TypeError(offsetText);
     const page = pageName === "unknown" ? undefined : PAGES[pageName];
     const view = { kind: "open", head: HEAD, page, shared: {} } as const;
-    const plan = planResponse({ handle: "h", offset, live, ifNoneMatch }, view);
+    const plan = planResponse({ handle: "h", offset, live, ifNoneMatch }, view, false);
     const details = carried === undefined
       ? kind === "position" ? { head: HEAD } : {}
       : { page: carried === "none" ? undefined : PAGES[carried as keyof typeof PAGES] };
@@ -72,6 +72,21 @@ Deno.test("planResponse() of a shape that is gone is mustRefetch whatever was as
   for (const live of ["no", "longPoll", "sse"] as const) {
     const offset = { kind: "at", offset: SNAPSHOT_END } as const;
     const request = { handle: "h", offset, live, ifNoneMatch: '"h:0_inf:0_inf"' };
-    deepEqual(planResponse(request, { kind: "gone" }), { kind: "mustRefetch" });
+    deepEqual(planResponse(request, { kind: "gone" }, false), { kind: "mustRefetch" });
   }
 });
+
+const ETAGS: [string, boolean, string][] = [
+  ['"h:100_4:100_4"', false, "notModified"],
+  ['"h:100_4:100_4"', true, "chunk"],
+  ['"h:100_4:100_4:fallback"', false, "chunk"],
+  ['"h:100_4:100_4:fallback"', true, "notModified"],
+];
+
+for (const [ifNoneMatch, isFallback, expected] of ETAGS) {
+  Deno.test(`planResponse() answers ${ifNoneMatch}, fallback ${isFallback}, with ${expected}`, () => {
+    const request = { handle: "h", offset: { kind: "at", offset: HEAD }, live: "no" } as const;
+    const view = { kind: "open", head: HEAD, page: PAGES.empty, shared: {} } as const;
+    equal(planResponse({ ...request, ifNoneMatch }, view, isFallback).kind, expected);
+  });
+}

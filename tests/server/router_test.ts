@@ -28,6 +28,21 @@ const ROUTES: [string, string, string][] = [
   ["GET", "/v1/health", "health"],
   ["HEAD", "/v1//health/", "health"],
   ["POST", "/v1/health", "notFound"],
+  ["GET", "/v1/status", "status"],
+  ["HEAD", "//v1/%73tatus/", "status"],
+  ["POST", "/v1/status", "notFound"],
+  ["DELETE", "/v1/status", "notFound"],
+  ["GET", "/status", "notFound"],
+  ["GET", "/v1/status/x", "notFound"],
+  ["GET", "/health/live", "probeLive"],
+  ["HEAD", "/health//live/", "probeLive"],
+  ["GET", "/health/ready", "probeReady"],
+  ["HEAD", "/%68ealth/ready", "probeReady"],
+  ["POST", "/health/ready", "notFound"],
+  ["GET", "/health%2Fready", "notFound"],
+  ["GET", "/health", "notFound"],
+  ["GET", "/health/shape", "notFound"],
+  ["GET", "/v1/ready", "notFound"],
   ["GET", "/", "root"],
   ["GET", "//", "root"],
   ["OPTIONS", "/", "notFound"],
@@ -66,6 +81,8 @@ for (const [query, expected] of SECRETS) {
       equal(isAuthorized({ kind }, read, undefined), true);
     }
     equal(isAuthorized({ kind: "preflight" }, read, "abc"), true);
-    equal(isAuthorized({ kind: "health" }, read, "abc"), true);
+    for (const kind of ["health", "status", "probeLive", "probeReady"] as const) {
+      equal(isAuthorized({ kind }, read, "abc"), true);
+    }
   });
 }
