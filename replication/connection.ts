@@ -1,6 +1,6 @@
 /** Connections to Postgres. The only file that starts the driver. */
 
-import type net from "node:net";
+import net from "node:net";
 import type { Duplex } from "node:stream";
 import postgres from "postgres";
 import type { DatabaseUrl } from "./database_url.ts";
@@ -60,8 +60,23 @@ export function openPool(options: PoolOptions): Sql {
   return startDriver(options, {
     max: options.max,
     idle_timeout: IDLE_TIMEOUT_SECONDS,
-    socket: () => dial(options.url),
+    socket: () => dialForPool(options.url),
   });
+}
+
+/**
+ * A driver's connection whose socket can't be had never becomes free again: four failed queries,
+ * and a pool of four is stuck for ever. One whose socket breaks does, so it is given one that will.
+ */
+async function dialForPool(url: DatabaseUrl): Promise<net.Socket> {
+  try {
+    return await dial(url);
+  } catch (error) {
+    const broken = new net.Socket();
+    // The driver must be listening by then.
+    setTimeout(() => broken.destroy(error instanceof Error ? error : new Error(String(error))));
+    return broken;
+  }
 }
 
 /** Things common to all: nothing is left to the driver's look into the environment. */

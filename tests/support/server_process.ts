@@ -56,7 +56,7 @@ export class ServerProcess implements AsyncDisposable {
   /** Starts the process without waiting for it. */
   launch(): void {
     this.#child = this.#command(this.port).spawn();
-    this.#output = new Response(this.#child.stderr).text();
+    this.#output = collect(this.#child.stderr);
   }
 
   /** Runs a second process on the same storage directory to its end. */
@@ -76,7 +76,7 @@ export class ServerProcess implements AsyncDisposable {
         ELECTRIC_INSECURE: "true",
         ELECTRIC_ENABLE_INTEGRATION_TESTING: "true",
         ELECTRIC_REPLICATION_STREAM_ID: this.#options.streamId,
-        ELECTRIC_LOG_LEVEL: "warn",
+        ELECTRIC_LOG_LEVEL: Deno.env.get("TEST_SERVER_LOG") ? "debug" : "warn",
         ...this.#options.env,
       },
       stdin: "null",
@@ -133,6 +133,17 @@ export class ServerProcess implements AsyncDisposable {
     await this.kill();
     if (this.#ownsStorage) await Deno.remove(this.storageDir, { recursive: true });
   }
+}
+
+/** All that a server says; with TEST_SERVER_LOG also appended to that file as it comes. */
+async function collect(stderr: ReadableStream<Uint8Array>): Promise<string> {
+  const path = Deno.env.get("TEST_SERVER_LOG");
+  let text = "";
+  for await (const part of stderr.pipeThrough(new TextDecoderStream())) {
+    text += part;
+    if (path) await Deno.writeTextFile(path, part, { append: true });
+  }
+  return text;
 }
 
 /** A port that nothing listens on just now. */
