@@ -73,7 +73,8 @@ async function dialForPool(url: DatabaseUrl): Promise<net.Socket> {
     return await dial(url);
   } catch (error) {
     const broken = new net.Socket();
-    // The driver must be listening by then.
+    // The driver begins to speak at once; it must hear the reason, and be listening by then.
+    broken.write = () => true;
     setTimeout(() => broken.destroy(error instanceof Error ? error : new Error(String(error))));
     return broken;
   }
