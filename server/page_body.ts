@@ -118,7 +118,8 @@ class ArraySource implements BodySource {
   /** A copy: pieces are shared with other requests. */
   #opened(piece: Uint8Array): Uint8Array {
     this.#isAtStart = false;
-    const copy = piece.slice();
+    // Not by slice(): a piece may be a Node buffer, whose slices share its bytes.
+    const copy = new Uint8Array(piece);
     copy[0] = OPEN;
     return copy;
   }

@@ -199,7 +199,7 @@ async function readBatch<P>(
   for await (const { key, value } of kv.list<Uint8Array>(stream.rangeAfter(from), options)) {
     assertPresent(shape);
     const next = stream.positionAfter(key, value);
-    values.push(stream.known.add(stream.textOf(at), next, value));
+    values.push(stream.known.add(stream.textOf(at), next, plain(value)));
     at = next;
   }
   assertPresent(shape);
@@ -209,6 +209,11 @@ async function readBatch<P>(
     values.push({ next: at, value: NOTHING, bytes: 0, writeNumber: 0, release() {} });
   }
   return values;
+}
+
+/** KV answers Node buffers, whose `slice()` shares bytes where that of an array copies them. */
+function plain(value: Uint8Array): Uint8Array {
+  return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
 }
 
 const NOTHING = new Uint8Array(0);

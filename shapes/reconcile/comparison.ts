@@ -137,5 +137,6 @@ function copyOf({ bytes, starts, lengths }: Row, columns: number): Row {
   const to = starts[columns - 1] + Math.max(0, lengths[columns - 1]);
   const kept = new Array<number>(columns);
   for (let i = 0; i < columns; i++) kept[i] = starts[i] - from;
-  return new Row(bytes.slice(from, to), kept, lengths.slice(0, columns));
+  // Not by slice(): the bytes may be a Node buffer's, whose slices share them.
+  return new Row(new Uint8Array(bytes.subarray(from, to)), kept, lengths.slice(0, columns));
 }

@@ -1,4 +1,5 @@
 import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import type { Page } from "../../shapes/service.ts";
 import type { AnswerBody } from "../../server/answer.ts";
@@ -136,4 +137,13 @@ Deno.test("EventFramer frames any messages, however their bytes are cut", () => 
   const seed = Date.now();
   console.log(`seed ${seed}`);
   fc.assert(property, { seed, numRuns: 500 });
+});
+
+Deno.test("pageBody() leaves pieces as they are, whatever kind of array they come as", async () => {
+  const piece = Buffer.from(itemBytes({ key: "x".repeat(BODY_PIECE_BYTES) }));
+  const answer = pageBody(streamPage([piece]));
+  if (answer.kind !== "stream") throw new TypeError("Expected a stream");
+  const first = await answer.source.pull();
+  equal(first?.[0], "[".charCodeAt(0));
+  equal(piece[0], ",".charCodeAt(0));
 });
