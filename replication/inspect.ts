@@ -5,8 +5,8 @@ import type { Table, TableName } from "../shapes/table.ts";
 import type { Sql } from "./connection.ts";
 import { quoteLiteral } from "./sql_text.ts";
 
-/** Only relations that can be shapes. */
-const IS_TABLE = `c.relkind IN ('r', 'p')`;
+/** Only relations that can be shapes: tables, and what only queries can follow. */
+const IS_TABLE = `c.relkind IN ('r', 'p', 'v', 'm', 'f')`;
 
 /** Type at the bottom of the domain `t`. */
 const BASE_TYPE_NAME = `(
@@ -94,7 +94,7 @@ export const TABLE_JSON = `pg_catalog.json_build_object(
     'schema', n.nspname,
     'name', c.relname,
     'oid', c.oid::int8,
-    'kind', CASE c.relkind WHEN 'p' THEN 'partitioned' ELSE 'ordinary' END,
+    'kind', CASE c.relkind WHEN 'p' THEN 'partitioned' WHEN 'r' THEN 'ordinary' ELSE 'view' END,
     'columns', ${COLUMNS},
     'partitions', COALESCE(family.partitions, '[]'),
     'attached', COALESCE(family.attached, '[]')

@@ -88,7 +88,7 @@ class SnapshotRun {
       [this.#origin] = await this.#sql.unsafe<OriginRow[]>(ORIGIN_SQL);
     }
     try {
-      await this.#attempt(true);
+      await this.#attempt(this.#request.table.kind !== "view");
     } catch (error) {
       // LOCK TABLE wants SELECT on the whole table, where COPY is content with the columns it reads.
       if (this.#isReserved || !isDenied(error)) throw error;

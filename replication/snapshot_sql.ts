@@ -112,7 +112,7 @@ function rowsSql({ table, columns, where, purpose }: SnapshotRequest): string {
     if (!column) throw new TableChangedError(`Table has no column "${name}"`);
     return isReconcile ? quoteIdent(column.name) : columnSql(column);
   });
-  if (isReconcile) list.push("xmin");
+  if (isReconcile) list.push(table.kind === "view" ? "NULL" : "xmin");
   const condition = where === undefined ? "" : ` WHERE (${where}\n)`;
   return `SELECT ${list.join(", ")} FROM ${source(table)}${condition}`;
 }
@@ -127,7 +127,7 @@ function columnSql({ name, dims, baseTypeName }: TableColumn): string {
 
 /** Rows of inheritance children are not in the parent's log, so they must not be in its snapshot. */
 function source(table: Table): string {
-  return table.kind === "partitioned" ? quoteTable(table) : `ONLY ${quoteTable(table)}`;
+  return table.kind === "ordinary" ? `ONLY ${quoteTable(table)}` : quoteTable(table);
 }
 
 /** What is thrown for an error of a snapshot. Never holds SQL of ours, nor a value of the table. */

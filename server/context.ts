@@ -98,6 +98,7 @@ export class Spellings {
 
 /** Injective: nobody can spell another's definition. */
 function spell(definition: DefinitionRequest): string {
-  const { table, where, params, columns, queryableColumns, replica, log } = definition;
-  return JSON.stringify([table, where, columns, queryableColumns, replica, log, ...params]);
+  const { table, where, params, columns, queryableColumns, keyColumns, replica, log } = definition;
+  const columnLists = [columns, queryableColumns, keyColumns];
+  return JSON.stringify([table, where, columnLists, replica, log, ...params]);
 }

@@ -110,13 +110,14 @@ function textOf(value: unknown): string | undefined {
 type Fields = ReturnType<Cast["fields"]>;
 
 function toDefinition(fields: Fields, table: string): DefinitionRequest {
-  const { where, params, columns, queryableColumns, replica, log } = fields;
+  const { where, params, columns, queryableColumns, keyColumns, replica, log } = fields;
   return {
     table,
     where,
     params,
     columns,
     queryableColumns,
+    ...(keyColumns === undefined ? {} : { keyColumns }),
     replica: replica ?? "default",
     log: log ?? "full",
   };
@@ -141,6 +142,7 @@ class Cast {
       params: this.#textMap(PARAM.params),
       columns: this.#columns(PARAM.columns),
       queryableColumns: this.#columns(PARAM.queryableColumns),
+      keyColumns: this.#columns(PARAM.keyColumns),
       replica: this.#oneOf(PARAM.replica, ["default", "full"] as const),
       log: this.#oneOf(PARAM.log, ["full", "changes_only"] as const),
       compaction: this.boolean(PARAM.experimentalCompaction, "experimental_compaction"),

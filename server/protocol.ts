@@ -23,6 +23,7 @@ export const PARAM = {
   params: "params",
   columns: "columns",
   queryableColumns: "queryable_columns",
+  keyColumns: "key_columns",
   replica: "replica",
   log: "log",
   experimentalCompaction: "experimental_compaction",

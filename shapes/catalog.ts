@@ -305,7 +305,9 @@ export class Catalog implements ShapeService {
   async #resolve(request: DefinitionRequest): Promise<ShapeDefinition> {
     const name = parseRequestedTable(request.table);
     const table = await this.#describe(name);
-    if (!table) throw missingTableError(name);
+    // What the stream can't tell of can only be followed by queries.
+    const isFollowable = table && (table.kind !== "view" || this.#rules.isQueried);
+    if (!isFollowable) throw missingTableError(name);
     return resolveDefinition(request, table, this.#rules);
   }
 

@@ -16,6 +16,8 @@ export interface ShapeDefinition {
   readonly columns: readonly TableColumn[];
   /** Columns that make the key, in key order. */
   readonly key: readonly TableColumn[];
+  /** Their names, where the request declared them. */
+  readonly declaredKey: readonly string[] | undefined;
   /** True when the request named its columns: added columns then leave the shape alone. */
   readonly hasOwnColumns: boolean;
   readonly where: Where | undefined;
@@ -27,6 +29,8 @@ export interface ShapeDefinition {
 export interface DefinitionRules {
   /** Whether the stream carries stored generated columns (Postgres 18 and later). */
   readonly hasGeneratedColumns: boolean;
+  /** Whether changes are found by queries for good (`--change-source=query`): no stream is needed. */
+  readonly isQueried?: boolean;
   /** Whether the database compares text by its bytes (C, POSIX, C.UTF-8). */
   readonly isTextOrderBytewise: boolean;
   /** The database's default collation, if it is one of the C library's (`pg_database.datctype`). */
@@ -57,13 +61,15 @@ export function resolveDefinition(
   table: Table,
   rules: DefinitionRules,
 ): ShapeDefinition {
-  const queryable = resolveQueryable(request.queryableColumns, table);
-  const { columns, hasOwnColumns } = resolveColumns(request, table, queryable, rules);
+  const declaredKey = resolveKey(request.keyColumns, table, rules);
+  const key = keyColumns(table, declaredKey);
+  const queryable = resolveQueryable(request.queryableColumns, table, key);
+  const { columns, hasOwnColumns } = resolveColumns(request, { table, key }, queryable, rules);
   const where = request.where === undefined
     ? undefined
     : parseWhere(request.where, request.params, table, rules);
   const { replica, log } = request;
-  return { table, columns, key: keyColumns(table), hasOwnColumns, where, replica, log };
+  return { table, columns, key, declaredKey, hasOwnColumns, where, replica, log };
 }
 
 /** The text that is equal for equal definitions. */
@@ -82,7 +88,7 @@ export function canonicalText(definition: ShapeDefinition): string {
   ]);
 }
 
-type ColumnsField = "columns" | "queryable_columns";
+type ColumnsField = "columns" | "queryable_columns" | "key_columns";
 
 function parseColumns(
   field: ColumnsField,
@@ -96,15 +102,37 @@ function parseColumns(
   return given;
 }
 
+/** What tells rows apart that have no primary key: the database is taken at the request's word. */
+function resolveKey(
+  given: DefinitionRequest["keyColumns"],
+  table: Table,
+  rules: DefinitionRules,
+): readonly string[] | undefined {
+  const names = parseColumns("key_columns", given);
+  if (names === undefined) return undefined;
+  const refuse = (message: string) => new InvalidRequestError({ key_columns: [message] });
+  if (!rules.isQueried) {
+    throw refuse("Keys can be declared only where the server runs with --change-source=query");
+  }
+  if (names.length === 0) throw refuse("The list of key columns must not be empty");
+  const unknown = unknownNames(names, table.columns.map(({ name }) => name));
+  if (unknown) throw refuse(`The following key columns are not found on the table: ${unknown}`);
+  if (table.columns.some(({ keyIndex }) => keyIndex !== null)) {
+    throw refuse("The table has a primary key: no other can be declared");
+  }
+  return names;
+}
+
 function resolveQueryable(
   given: DefinitionRequest["queryableColumns"],
   table: Table,
+  key: readonly TableColumn[],
 ): readonly string[] | undefined {
   const names = parseColumns("queryable_columns", given);
   if (names === undefined) return undefined;
   const refuse = (message: string) => new InvalidRequestError({ queryable_columns: [message] });
   if (names.length === 0) throw refuse("The list of queryable columns must not be empty");
-  const missing = missingKey(names, table);
+  const missing = missingKey(names, key);
   if (missing) {
     throw refuse(
       `The list of queryable columns must include all primary key columns, missing: ${missing}`,
@@ -119,7 +147,7 @@ function resolveQueryable(
 
 function resolveColumns(
   request: DefinitionRequest,
-  table: Table,
+  { table, key }: { table: Table; key: readonly TableColumn[] },
   queryable: readonly string[] | undefined,
   rules: DefinitionRules,
 ): { columns: readonly TableColumn[]; hasOwnColumns: boolean } {
@@ -127,7 +155,7 @@ function resolveColumns(
   const offered = queryable ?? table.columns.map(({ name }) => name);
   const names = own ?? offered;
   const refuse = (message: string) => new InvalidRequestError({ columns: [message] });
-  const missing = missingKey(names, table);
+  const missing = missingKey(names, key);
   if (missing) {
     throw refuse(`The list of columns must include all primary key columns, missing: ${missing}`);
   }
@@ -140,7 +168,8 @@ function resolveColumns(
 }
 
 function isStreamed(generated: TableColumn["generated"], rules: DefinitionRules): boolean {
-  return generated === null || generated === "stored" && rules.hasGeneratedColumns;
+  if (generated === null || rules.isQueried) return true;
+  return generated === "stored" && rules.hasGeneratedColumns;
 }
 
 function generatedMessage(columns: readonly TableColumn[], isOwnChoice: boolean): string {
@@ -153,10 +182,8 @@ function generatedMessage(columns: readonly TableColumn[], isOwnChoice: boolean)
     "'columns' query param";
 }
 
-function missingKey(names: readonly string[], table: Table): string {
-  return keyColumns(table).map(({ name }) => name).filter((name) => !names.includes(name)).join(
-    ", ",
-  );
+function missingKey(names: readonly string[], key: readonly TableColumn[]): string {
+  return key.map(({ name }) => name).filter((name) => !names.includes(name)).join(", ");
 }
 
 /** Names that are not offered, and repetitions of those that are. */

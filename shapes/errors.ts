@@ -11,6 +11,7 @@ export type ErrorField =
   | "params"
   | "columns"
   | "queryable_columns"
+  | "key_columns"
   | "replica"
   | "log"
   | "experimental_compaction"

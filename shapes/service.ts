@@ -12,6 +12,8 @@ export interface DefinitionRequest {
   /** `columns` / `queryable_columns` as given: one comma list, or raw names (`columns[]=…`). */
   readonly columns: string | readonly string[] | undefined;
   readonly queryableColumns: string | readonly string[] | undefined;
+  /** `key_columns`, likewise. */
+  readonly keyColumns?: string | readonly string[] | undefined;
   readonly replica: "default" | "full";
   readonly log: "full" | "changes_only";
 }

@@ -323,7 +323,7 @@ export class Shape implements ServedShape {
     const columns = this.#definition.columns.map((column) =>
       table.columns.find(({ name }) => name === column.name) ?? column
     );
-    const key = keyColumns(table);
+    const key = keyColumns(table, this.#definition.declaredKey);
     this.#definition = { ...this.#definition, table, columns, key };
     this.#schemaHeader = formatSchemaHeader(columns);
   }

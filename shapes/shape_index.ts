@@ -121,6 +121,7 @@ function requestKey(request: DefinitionRequest): string {
   let key = `${replica}\0${log}\0${table}\0${where ?? "\x01"}`;
   if (columns !== undefined) key += `\0c${JSON.stringify(columns)}`;
   if (queryableColumns !== undefined) key += `\0q${JSON.stringify(queryableColumns)}`;
+  if (request.keyColumns !== undefined) key += `\0k${JSON.stringify(request.keyColumns)}`;
   if (params.size > 0) key += `\0p${JSON.stringify([...params])}`;
   return key;
 }

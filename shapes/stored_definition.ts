@@ -12,6 +12,8 @@ interface Stored {
   readonly table: Table;
   readonly columns: readonly string[];
   readonly hasOwnColumns: boolean;
+  /** Undefined in what earlier versions wrote, too. */
+  readonly keyColumns: readonly string[] | undefined;
   readonly where: string | undefined;
   readonly params: readonly (readonly [string, string])[];
   readonly replica: DefinitionRequest["replica"];
@@ -29,6 +31,7 @@ export function formatStoredDefinition(
     table: definition.table,
     columns: definition.columns.map(({ name }) => name),
     hasOwnColumns: definition.hasOwnColumns,
+    keyColumns: definition.declaredKey,
     where: request.where,
     params: [...request.params],
     replica: definition.replica,
@@ -54,6 +57,7 @@ export function parseStoredDefinition(
     params: new Map(stored.params),
     columns: stored.columns,
     queryableColumns: undefined,
+    keyColumns: stored.keyColumns,
     replica: stored.replica,
     log: stored.log,
   };

@@ -34,7 +34,8 @@ export interface TableColumn {
 
 export interface Table extends TableName {
   readonly oid: number;
-  readonly kind: "ordinary" | "partitioned";
+  /** `view`: a view, materialised view or foreign table, which only queries can follow. */
+  readonly kind: "ordinary" | "partitioned" | "view";
   /** In attnum order, dropped ones left out. */
   readonly columns: readonly TableColumn[];
   /** OIDs of all partitions below it, at every level; empty for ordinary tables. */
@@ -46,8 +47,14 @@ export interface Table extends TableName {
   readonly attached: readonly number[];
 }
 
-/** The columns whose values make a row's key: the primary key in index order, or else all of them. */
-export function keyColumns(table: Table): readonly TableColumn[] {
+/**
+ * The columns whose values make a row's key: those declared, or the primary key in index order, or
+ * else all of them.
+ */
+export function keyColumns(table: Table, declared?: readonly string[]): readonly TableColumn[] {
+  if (declared) {
+    return declared.flatMap((name) => table.columns.find((column) => column.name === name) ?? []);
+  }
   const key = table.columns.filter((column) => column.keyIndex !== null);
   if (key.length === 0) return table.columns;
   return key.toSorted((a, b) => (a.keyIndex ?? 0) - (b.keyIndex ?? 0));

@@ -145,6 +145,8 @@ export class Refresher {
   #isUnmoved(shape: Shape, position: bigint): boolean {
     const turn = this.#turnOf(shape);
     if (turn.position !== position || shape.isFrozen) return false;
+    // What a view shows may be stored elsewhere.
+    if (shape.definition.table.kind === "view") return false;
     if (this.#options.mode().kind === "live") return false;
     turn.startedMs = turn.endedMs = this.#options.nowMs();
     return true;

@@ -177,3 +177,35 @@ Deno.test("missingTableError() quotes names as the contract does", () => {
     ],
   });
 });
+
+Deno.test("resolveDefinition() takes a declared key where queries find the changes", () => {
+  const view = table({
+    kind: "view",
+    columns: [{ name: "a", typeName: "int4" }, { name: "b", typeName: "int4" }, { name: "c" }],
+  });
+  const queried = { ...RULES, isQueried: true };
+  const keyed = resolve({ keyColumns: "b,a" }, view, queried);
+  deepEqual([names(keyed.key), keyed.declaredKey], [["b", "a"], ["b", "a"]]);
+  const plain = resolve({}, view, queried);
+  deepEqual(names(plain.key), ["a", "b", "c"]);
+  notEqual(canonicalText(keyed), canonicalText(plain));
+  const refused: [Partial<DefinitionRequest>, Record<string, string>][] = [
+    [{ keyColumns: "a,z" }, {
+      key_columns: "The following key columns are not found on the table: z",
+    }],
+    [{ keyColumns: [] }, { key_columns: "The list of key columns must not be empty" }],
+    [{ keyColumns: "a", columns: "b,c" }, {
+      columns: "The list of columns must include all primary key columns, missing: a",
+    }],
+  ];
+  for (const [changed, errors] of refused) {
+    const lists = Object.fromEntries(Object.entries(errors).map(([field, e]) => [field, [e]]));
+    deepEqual(errorsOf(() => resolve(changed, view, queried)), lists);
+  }
+  deepEqual(errorsOf(() => resolve({ keyColumns: "n" }, table(), queried)), {
+    key_columns: ["The table has a primary key: no other can be declared"],
+  });
+  deepEqual(errorsOf(() => resolve({ keyColumns: "a" }, view)), {
+    key_columns: ["Keys can be declared only where the server runs with --change-source=query"],
+  });
+});

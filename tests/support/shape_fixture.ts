@@ -82,6 +82,7 @@ export function definition(
     table: of,
     columns: of.columns.toSorted((a, b) => a.name < b.name ? -1 : 1),
     key: keyColumns(of),
+    declaredKey: undefined,
     hasOwnColumns: false,
     where: undefined,
     replica: "default",
