@@ -2,6 +2,7 @@
 
 import { openPool, type Sql } from "./connection.ts";
 import type { DatabaseUrl } from "./database_url.ts";
+import { parseLsn } from "./lsn.ts";
 import { classifyPostgresError, ConnectionError } from "./postgres_error.ts";
 import { parseProbe, type Probe, probeSql } from "./probe.ts";
 import type { SetupNames } from "./setup_plan.ts";
@@ -14,6 +15,7 @@ export class Prober implements AsyncDisposable {
   readonly #names: SetupNames;
   #sql: Sql | undefined;
   #hasControlData = true;
+  #mayBeat = true;
 
   constructor(url: DatabaseUrl, names: SetupNames) {
     this.#url = { ...url, connectTimeoutMs: Math.min(url.connectTimeoutMs, DEADLINE_MS) };
@@ -35,6 +37,22 @@ export class Prober implements AsyncDisposable {
       if (!isForbidden || !this.#hasControlData) throw error;
       this.#hasControlData = false;
       return await ask();
+    }
+  }
+
+  /**
+   * Writes a message into the WAL, to nobody, and answers with a position that is flushed soon;
+   * undefined if it may not be written.
+   */
+  async beat(serverVersion: number): Promise<bigint | undefined> {
+    if (!this.#mayBeat) return undefined;
+    try {
+      const [row] = await this.query(beatSql(serverVersion));
+      return typeof row?.lsn === "string" ? parseLsn(row.lsn) : undefined;
+    } catch (error) {
+      const code = classifyPostgresError(error);
+      if (code === "privilegeMissing" || code === "readOnly") this.#mayBeat = false;
+      return undefined;
     }
   }
 
@@ -69,4 +87,14 @@ export class Prober implements AsyncDisposable {
   #discard(): void {
     this[Symbol.asyncDispose]();
   }
+}
+
+/** Before version 17 only a commit flushes, which takes a transaction id. */
+const SERVER_VERSION_FLUSH = 170_000;
+
+function beatSql(serverVersion: number): string {
+  const mode = serverVersion >= SERVER_VERSION_FLUSH
+    ? "false, 'electric-ts', '', true"
+    : "true, 'electric-ts', ''";
+  return `SELECT pg_catalog.pg_logical_emit_message(${mode})::text AS lsn`;
 }

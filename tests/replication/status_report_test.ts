@@ -73,7 +73,7 @@ Deno.test("connectionStatus() knows nothing of a server that was never reached",
 });
 
 Deno.test("replicationStatus() tells how far the stream is behind", () => {
-  const stream = { receivedLsn: 950n, confirmedLsn: 900n, lastReceivedMs: 4500 };
+  const stream = { receivedLsn: 950n, confirmedLsn: 900n, lastReceivedMs: 4500, isPaused: false };
   const status = replicationStatus(view([REACHABLE, STREAMING], { stream, caughtUpMs: 3000 }));
   assert.equal(status.isAvailable, true);
   assert.equal(status.lagBytes, 50);
