@@ -77,6 +77,7 @@ export async function serve(
     url: databaseUrl(config, config.databaseUrl),
     streamId,
     isManual,
+    maxRetainedBytes: config.maxRetainedBytes,
     sink: new StreamIntake({ store, catalog, ingest, source, admin, stored: state.identity }),
     logger: component("replication"),
     onMode: (mode) => catalog.setMode(mode),

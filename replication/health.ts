@@ -21,6 +21,10 @@ export interface HealthOptions {
   readonly streamId: string;
   /** Never create the publication. */
   readonly isManual: boolean;
+  /** WAL that our slot may make the server keep; undefined for no limit of ours. */
+  readonly maxRetainedBytes?: number;
+  /** How long another instance that holds the lock may give no sign of life. */
+  readonly holderSilenceMs?: number;
   readonly sink: StreamSink;
   readonly logger: Logger;
   /** Called whenever anything of the mode changes. */
@@ -53,6 +57,8 @@ export class ReplicationHealth {
     this.#watch = new ServerWatch({
       url,
       names: setupNames(streamId),
+      maxRetainedBytes: options.maxRetainedBytes,
+      holderSilenceMs: options.holderSilenceMs,
       logger,
       now,
       replicator,
@@ -81,6 +87,7 @@ export class ReplicationHealth {
       probe: this.#probe,
       stream: this.#replicator.stream?.progress,
       slot: this.#replicator.slotName,
+      maxRetainedBytes: this.#options.maxRetainedBytes,
       caughtUpMs: this.#caughtUpMs,
       nowMs: this.#now(),
     };

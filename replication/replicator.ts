@@ -113,6 +113,7 @@ export class Replicator {
   #hasStreamed = false;
   #connection: ReplicationConnection | undefined;
   #current: { readonly step: SetupStep; readonly stepSinceMs: number } | undefined;
+  #isWaitingForLock = false;
   #isHurried = false;
   #backendPid: number | undefined;
   #ghostPid: number | undefined;
@@ -138,6 +139,11 @@ export class Replicator {
   /** The step of the set-up that waits for the server, and since when. */
   get current(): { readonly step: SetupStep; readonly stepSinceMs: number } | undefined {
     return this.#current;
+  }
+
+  /** Another instance holds the lock. */
+  get isWaitingForLock(): boolean {
+    return this.#isWaitingForLock;
   }
 
   /** Process id of the server's end of the connection that is open. */
@@ -185,6 +191,16 @@ export class Replicator {
     this.#isHurried = true;
   }
 
+  /**
+   * The slot is about to be dropped without a connection in replication mode: waits for the sink.
+   * Rejects when the sink does.
+   */
+  async abandonSlot(error: ConnectionError): Promise<void> {
+    this.#lastError = error.message;
+    this.#emit({ kind: "interrupted", reason: modeReasonOf(error.code), detail: this.#reason() });
+    await this.#options.sink.beforeGap("walBudget");
+  }
+
   /** Drops the connection for a reason that the server does not tell; the next try follows. */
   giveUp(error: ConnectionError): void {
     if (this.#stream) this.#stream.fail(error);
@@ -213,6 +229,7 @@ export class Replicator {
       this.#backendPid = undefined;
       this.#connection = undefined;
       this.#current = undefined;
+      this.#isWaitingForLock = false;
     }
   }
 
@@ -295,6 +312,7 @@ export class Replicator {
   #noteStep(setup: SetupState, isWaiting: boolean): void {
     // Between two tries nobody is to answer.
     if (isWaiting) this.#current = undefined;
+    this.#isWaitingForLock = isWaiting || (setup.step === "lock" && this.#isWaitingForLock);
     if (isWaiting) return this.#emit({ kind: "waitingForLock", detail: WAITING_FOR_LOCK });
     const { step } = setup;
     this.#current = { step, stepSinceMs: this.#now() };

@@ -6,11 +6,11 @@
 import type { Logger } from "../shapes/ports.ts";
 import { Alarm } from "./alarm.ts";
 import type { DatabaseUrl } from "./database_url.ts";
-import { describePostgresError } from "./postgres_error.ts";
 import type { Probe } from "./probe.ts";
 import { Prober } from "./prober.ts";
 import type { Replicator } from "./replicator.ts";
-import type { SetupNames } from "./setup_plan.ts";
+import { lockKey, type SetupNames } from "./setup_plan.ts";
+import { SlotGuard } from "./slot_guard.ts";
 import type { ReplicationStream } from "./stream.ts";
 import {
   isBeatDue,
@@ -27,6 +27,9 @@ import {
 export interface WatchOptions {
   readonly url: DatabaseUrl;
   readonly names: SetupNames;
+  readonly maxRetainedBytes: number | undefined;
+  /** See `HOLDER_SILENCE_MS`. */
+  readonly holderSilenceMs: number | undefined;
   readonly logger: Logger;
   readonly now: () => number;
   readonly replicator: Replicator;
@@ -43,6 +46,7 @@ const LOOK_OUTAGE_MS = 500;
 export class ServerWatch {
   readonly #options: WatchOptions;
   readonly #prober: Prober;
+  readonly #guard: SlotGuard;
   readonly #nextLook = new Alarm();
   #probe: Probe | undefined;
   #failures = 0;
@@ -57,6 +61,11 @@ export class ServerWatch {
   constructor(options: WatchOptions) {
     this.#options = options;
     this.#prober = new Prober(options.url, options.names);
+    this.#guard = new SlotGuard({
+      ...options,
+      prober: this.#prober,
+      lockKey: (database) => lockKey(options.names.slot, database),
+    });
     this.#lastAnswerMs = options.now();
   }
 
@@ -85,7 +94,7 @@ export class ServerWatch {
       // Another connection may have come meanwhile, of which this tells nothing.
       if (backendPid === replicator.backendPid) this.#judgeSlot(probe, backendPid);
       if (stream !== undefined && stream === replicator.stream) await this.#judge(stream, probe);
-      await this.#endGhost(probe);
+      await this.#guard.check(probe);
     } catch (error) {
       if (!signal.aborted) this.#noteFailure(error);
     }
@@ -140,24 +149,5 @@ export class ServerWatch {
     this.#sight = sight;
     if (failure) return stream.fail(failure);
     if (isDue) this.#beatLsn = await this.#prober.beat(probe.serverVersion);
-  }
-
-  /**
-   * The server does not know that we have given a connection up, and lets its backend keep the slot
-   * and the lock for a minute.
-   */
-  async #endGhost({ slot }: Probe): Promise<void> {
-    const pid = this.#options.replicator.ghostPid;
-    if (pid === undefined || slot?.activePid !== pid) return;
-    const { logger } = this.#options;
-    try {
-      await this.#prober.query(`SELECT pg_catalog.pg_terminate_backend(${pid}) AS sent`);
-      logger.info("The walsender of an abandoned connection is ended", { pid });
-    } catch (error) {
-      logger.warn("Cannot end the walsender of an abandoned connection", {
-        pid,
-        error: describePostgresError(error),
-      });
-    }
   }
 }

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { parseLsn } from "../../replication/lsn.ts";
 import { kindsOf, newStreamId, type RunningHealth, start, until } from "../support/health_world.ts";
-import { type TestDatabase, testDatabase } from "../support/postgres.ts";
+import { startCluster, type TestDatabase, testDatabase } from "../support/postgres.ts";
 import { waitUntil } from "../support/recording_sink.ts";
 import { TcpProxy } from "../support/tcp_proxy.ts";
 
@@ -10,7 +10,7 @@ const FOUND_MS = 10_000;
 /** Silence after which an idle walsender is given up, and a little more. */
 const GIVEN_UP_MS = 6500;
 
-function proxyOf({ url }: TestDatabase): TcpProxy {
+function proxyOf({ url }: { url: string }): TcpProxy {
   const { hostname, port } = new URL(url);
   return new TcpProxy({ hostname, port: Number(port) });
 }
@@ -108,4 +108,19 @@ Deno.test("a walsender that decodes a large transaction in silence is left in pe
   }
   assert.ok(silentMs >= GIVEN_UP_MS, `it was silent for ${silentMs} ms`);
   assert.deepEqual(kindsOf(running), ["starting", "live"]);
+});
+
+Deno.test("another history of the database is found within 10 s, and followed", async () => {
+  await using before = await startCluster();
+  await using after = await startCluster();
+  await using proxy = proxyOf({ url: before.url() });
+  await using running = start({ url: proxy.url(before.url()) });
+  await until(running, "live");
+  // As in a failover that leaves the old primary's connections open.
+  proxy.route({ hostname: "127.0.0.1", port: after.port });
+  proxy.cut(["query"]);
+  await waitUntil("it streams from there", () => running.sink.sessions.length === 2, FOUND_MS);
+  assert.ok(running.modes.some(({ reason }) => reason === "history_changed"));
+  const [first, second] = running.sink.sessions;
+  assert.notEqual(first.systemId, second.systemId);
 });

@@ -9,6 +9,7 @@ import {
 
 const PROBE: Probe = {
   serverVersion: 180_004,
+  database: "shop",
   isInRecovery: false,
   systemId: "7",
   timeline: 2,
@@ -40,6 +41,7 @@ function view(events: readonly ModeEvent[], changes: Partial<HealthView> = {}): 
     probe: PROBE,
     stream: undefined,
     slot: "electric_slot_x",
+    maxRetainedBytes: undefined,
     caughtUpMs: undefined,
     nowMs: 5000,
     ...changes,

@@ -24,6 +24,7 @@ const SENDING: WalsenderProbe = { ...IDLE, waitEvent: "WalSenderWriteData" };
 
 const PROBE: Probe = {
   serverVersion: 180_004,
+  database: "shop",
   isInRecovery: false,
   systemId: "1",
   timeline: 1,
