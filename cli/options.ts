@@ -33,6 +33,8 @@ export interface ServeConfig {
   readonly streamId: string;
   /** Publication and replica identity are left to the operator. */
   readonly isManualPublishing: boolean;
+  /** WAL that the slot may make the server keep; undefined for no limit of ours. */
+  readonly maxRetainedBytes: number | undefined;
   /** Undefined exactly when `isInsecure`. */
   readonly secret: string | undefined;
   readonly isInsecure: boolean;
@@ -128,6 +130,14 @@ export const OPTIONS: OptionTable = {
     type: boolean,
     initial: false,
     doc: "Never alters the publication or a table: adding them is left to you",
+  },
+  maxRetainedBytes: {
+    flag: "max-retained-wal",
+    env: ["ELECTRIC_MAX_RETAINED_WAL"],
+    type: bytes,
+    initial: undefined,
+    initialDoc: "no limit",
+    doc: "WAL that the server keeps for us beyond which the slot is dropped and later made anew",
   },
   secret: {
     flag: "secret",

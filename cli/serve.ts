@@ -86,6 +86,7 @@ export async function serve(
     url: databaseUrl(config, config.databaseUrl),
     streamId,
     isManual,
+    maxRetainedBytes: config.maxRetainedBytes,
     sink: new StreamIntake({ continuity, catalog, ingest, source, admin }),
     logger: component("replication"),
     onMode: (mode) => catalog.setMode(mode),

@@ -179,7 +179,7 @@ export class ReplicationConnection implements AsyncDisposable {
     const running = this.#sql.unsafe(text);
     this.#cancel = () => running.cancel();
     try {
-      return await running;
+      return await Promise.race([running, this.#raiseDeath()]);
     } catch (error) {
       throw await this.#reasonOf(error);
     } finally {
@@ -233,7 +233,7 @@ export class ReplicationConnection implements AsyncDisposable {
     // Only the driver's wish to reconnect leads here.
     if (this.#socket) throw new ConnectionError("closed", "Server closed the connection");
     const socket = await dial(this.#url);
-    if (this.#isClosing) {
+    if (this.#isClosing || this.#isDead) {
       socket.destroy();
       throw new ConnectionError("closed", "Connection was closed while it was being opened");
     }
@@ -242,6 +242,11 @@ export class ReplicationConnection implements AsyncDisposable {
     socket.on("error", (error) => this.#die(error));
     socket.on("close", () => this.#die(undefined));
     return socket;
+  }
+
+  /** For who waits for an answer while the connection is given up. */
+  async #raiseDeath(): Promise<never> {
+    throw await this.closed;
   }
 
   #destroy(): void {

@@ -3,15 +3,14 @@
 import type { Mode } from "../shapes/mode.ts";
 import type { Logger } from "../shapes/ports.ts";
 import type { ConnectionStatus, ReplicationStatus } from "../shapes/status.ts";
-import { Alarm } from "./alarm.ts";
 import type { DatabaseUrl } from "./database_url.ts";
 import { LogLimiter } from "./log_limiter.ts";
 import { createModeState, type ModeEvent, type ModeState, nextModeState } from "./mode_machine.ts";
 import { modeReasonOf } from "./mode_reason.ts";
 import { classifyPostgresError, describePostgresError } from "./postgres_error.ts";
 import type { Probe } from "./probe.ts";
-import { Prober } from "./prober.ts";
 import { Replicator, type StreamSink, WAITING_FOR_LOCK } from "./replicator.ts";
+import { ServerWatch } from "./server_watch.ts";
 import { setupNames } from "./setup_plan.ts";
 import { connectionStatus, replicationStatus } from "./status_report.ts";
 
@@ -22,6 +21,10 @@ export interface HealthOptions {
   readonly streamId: string;
   /** Never create the publication. */
   readonly isManual: boolean;
+  /** WAL that our slot may make the server keep; undefined for no limit of ours. */
+  readonly maxRetainedBytes?: number;
+  /** How long another instance that holds the lock may give no sign of life. */
+  readonly holderSilenceMs?: number;
   readonly sink: StreamSink;
   readonly logger: Logger;
   /** Called whenever anything of the mode changes. */
@@ -29,18 +32,12 @@ export interface HealthOptions {
   readonly now?: () => number;
 }
 
-/** Between looks while the stream runs. */
-const LOOK_MS = 2000;
-/** Between looks while it does not: what ends the outage is to be noticed soon. */
-const LOOK_OUTAGE_MS = 500;
-
-/** Owns the replicator. */
+/** Owns the replicator and the watch over it. */
 export class ReplicationHealth {
   readonly #options: HealthOptions;
   readonly #now: () => number;
   readonly #replicator: Replicator;
-  readonly #prober: Prober;
-  readonly #nextLook = new Alarm();
+  readonly #watch: ServerWatch;
   readonly #limiter = new LogLimiter();
   #state: ModeState;
   #probe: Probe | undefined;
@@ -54,9 +51,20 @@ export class ReplicationHealth {
     this.#options = options;
     this.#now = now;
     this.#state = createModeState(WAITING_FOR_LOCK, now());
-    this.#prober = new Prober(url, setupNames(streamId));
     const onEvent = (event: ModeEvent) => this.#apply(event);
-    this.#replicator = new Replicator({ url, streamId, isManual, sink, logger, now, onEvent });
+    const replicator = new Replicator({ url, streamId, isManual, sink, logger, now, onEvent });
+    this.#replicator = replicator;
+    this.#watch = new ServerWatch({
+      url,
+      names: setupNames(streamId),
+      maxRetainedBytes: options.maxRetainedBytes,
+      holderSilenceMs: options.holderSilenceMs,
+      logger,
+      now,
+      replicator,
+      onAnswer: (probe) => this.#noteAnswer(probe),
+      onSilence: (error) => this.#noteSilence(error),
+    });
   }
 
   get mode(): Mode {
@@ -70,7 +78,7 @@ export class ReplicationHealth {
 
   /** Streams and looks until the signal fires; never rejects. */
   async run(signal: AbortSignal): Promise<void> {
-    await Promise.all([this.#replicator.run(signal), this.#watch(signal)]);
+    await Promise.all([this.#replicator.run(signal), this.#watch.run(signal)]);
   }
 
   report(): { connection: ConnectionStatus; replication: ReplicationStatus } {
@@ -79,34 +87,18 @@ export class ReplicationHealth {
       probe: this.#probe,
       stream: this.#replicator.stream?.progress,
       slot: this.#replicator.slotName,
+      maxRetainedBytes: this.#options.maxRetainedBytes,
       caughtUpMs: this.#caughtUpMs,
       nowMs: this.#now(),
     };
     return { connection: connectionStatus(view), replication: replicationStatus(view) };
   }
 
-  async #watch(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      await this.#look(signal);
-      const pauseMs = this.mode.kind === "live" ? LOOK_MS : LOOK_OUTAGE_MS;
-      await this.#nextLook.sleep(pauseMs, signal).catch(() => {});
-    }
-    await this.#prober[Symbol.asyncDispose]();
-  }
-
-  async #look(signal: AbortSignal): Promise<void> {
-    const wasReachable = this.#state.isReachable;
-    try {
-      this.#probe = await this.#prober.look(undefined);
-    } catch (error) {
-      if (!signal.aborted) this.#noteSilence(error);
-      return;
-    }
-    if (signal.aborted) return;
+  #noteAnswer(probe: Probe): void {
+    this.#probe = probe;
     this.#apply({ kind: "reachable" });
-    if (!wasReachable) this.#replicator.retryNow();
     const received = this.#replicator.stream?.progress.receivedLsn;
-    if (received !== undefined && received >= this.#probe.lsn) this.#caughtUpMs = this.#now();
+    if (received !== undefined && received >= probe.lsn) this.#caughtUpMs = this.#now();
   }
 
   #noteSilence(error: unknown): void {
@@ -126,7 +118,7 @@ export class ReplicationHealth {
     const before = this.#state.mode;
     this.#state = nextModeState(this.#state, event, this.#now());
     const { mode } = this.#state;
-    if (event.kind === "interrupted") this.#nextLook.ring();
+    if (event.kind === "interrupted") this.#watch.lookNow();
     const { kind, reason, detail } = mode;
     if (kind === before.kind && reason === before.reason && detail === before.detail) return;
     if (kind !== before.kind || reason !== before.reason) this.#logMode(before, mode);

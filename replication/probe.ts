@@ -11,6 +11,7 @@ import { quoteLiteral } from "./sql_text.ts";
 export interface Probe {
   /** `server_version_num`. */
   readonly serverVersion: number;
+  readonly database: string;
   readonly isInRecovery: boolean;
   /** Undefined when the role may not ask for it. */
   readonly systemId: string | undefined;
@@ -61,6 +62,7 @@ export function probeSql({ names, walsenderPid, hasControlData }: ProbeQuestion)
   return `
 SELECT pg_catalog.json_build_object(
   'serverVersion', pg_catalog.current_setting('server_version_num')::int,
+  'database', pg_catalog.current_database(),
   'isInRecovery', here.is_in_recovery,
   'systemId', ${
     hasControlData ? "(SELECT system_identifier::text FROM pg_catalog.pg_control_system())" : "NULL"
@@ -98,6 +100,7 @@ export function parseProbe(text: unknown): Probe {
   return {
     serverVersion,
     lsn,
+    database: textOf(root.database) ?? "",
     isInRecovery: root.isInRecovery === true,
     systemId: textOf(root.systemId),
     // The file's name begins with the timeline, as eight hexadecimal digits.

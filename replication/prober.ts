@@ -2,9 +2,12 @@
 
 import { openPool, type Sql } from "./connection.ts";
 import type { DatabaseUrl } from "./database_url.ts";
+import { holderSql, type LockHolder, parseHolder } from "./lock_breaker.ts";
+import { parseLsn } from "./lsn.ts";
 import { classifyPostgresError, ConnectionError } from "./postgres_error.ts";
 import { parseProbe, type Probe, probeSql } from "./probe.ts";
 import type { SetupNames } from "./setup_plan.ts";
+import { quoteLiteral } from "./sql_text.ts";
 
 /** What one question may take, dialling included. */
 const DEADLINE_MS = 3000;
@@ -14,6 +17,7 @@ export class Prober implements AsyncDisposable {
   readonly #names: SetupNames;
   #sql: Sql | undefined;
   #hasControlData = true;
+  #mayBeat = true;
 
   constructor(url: DatabaseUrl, names: SetupNames) {
     this.#url = { ...url, connectTimeoutMs: Math.min(url.connectTimeoutMs, DEADLINE_MS) };
@@ -35,6 +39,52 @@ export class Prober implements AsyncDisposable {
       if (!isForbidden || !this.#hasControlData) throw error;
       this.#hasControlData = false;
       return await ask();
+    }
+  }
+
+  /** Who holds the lock; undefined if nobody does. */
+  async lookForHolder(key: bigint): Promise<LockHolder | undefined> {
+    const [row] = await this.query(holderSql(key));
+    return parseHolder(row?.holder);
+  }
+
+  /** Ends a backend. The role must be its own, or one that may signal. */
+  async terminate(pid: number): Promise<void> {
+    await this.query(`SELECT pg_catalog.pg_terminate_backend(${pid})`);
+  }
+
+  /**
+   * Drops the slot unless somebody reads from it; false if another instance holds the lock.
+   * Statements share a session: the pool has one connection.
+   */
+  async dropSlot(key: bigint): Promise<boolean> {
+    const [row] = await this.query(`SELECT pg_catalog.pg_try_advisory_lock(${key}) AS locked`);
+    if (row?.locked !== true) return false;
+    try {
+      await this.query(
+        "SELECT pg_catalog.pg_drop_replication_slot(slot_name) " +
+          "FROM pg_catalog.pg_replication_slots " +
+          `WHERE slot_name = ${quoteLiteral(this.#names.slot)} AND NOT active`,
+      );
+    } finally {
+      await this.query(`SELECT pg_catalog.pg_advisory_unlock(${key})`);
+    }
+    return true;
+  }
+
+  /**
+   * Writes a message into the WAL, to nobody, and answers with a position that is flushed soon;
+   * undefined if it may not be written.
+   */
+  async beat(serverVersion: number): Promise<bigint | undefined> {
+    if (!this.#mayBeat) return undefined;
+    try {
+      const [row] = await this.query(beatSql(serverVersion));
+      return typeof row?.lsn === "string" ? parseLsn(row.lsn) : undefined;
+    } catch (error) {
+      const code = classifyPostgresError(error);
+      if (code === "privilegeMissing" || code === "readOnly") this.#mayBeat = false;
+      return undefined;
     }
   }
 
@@ -69,4 +119,14 @@ export class Prober implements AsyncDisposable {
   #discard(): void {
     this[Symbol.asyncDispose]();
   }
+}
+
+/** Before version 17 only a commit flushes, which takes a transaction id. */
+const SERVER_VERSION_FLUSH = 170_000;
+
+function beatSql(serverVersion: number): string {
+  const mode = serverVersion >= SERVER_VERSION_FLUSH
+    ? "false, 'electric-ts', '', true"
+    : "true, 'electric-ts', ''";
+  return `SELECT pg_catalog.pg_logical_emit_message(${mode})::text AS lsn`;
 }

@@ -22,6 +22,7 @@ import {
   type GapCause,
   setupNames,
   type SetupState,
+  type SetupStep,
   startReplicationCommand,
 } from "./setup_plan.ts";
 import { ReplicationStream } from "./stream.ts";
@@ -85,6 +86,8 @@ export interface ReplicatorOptions {
 
 /** What clients are told before anything is known. */
 export const WAITING_FOR_LOCK = "Timeout waiting for Postgres lock acquisition";
+/** A try without an answer for so long began when there was none to be had. */
+const ANSWER_PATIENCE_MS = 1000;
 const WAITING_FOR_CLIENT = "Timeout waiting for replication client to be ready";
 const PENDING_TRANSACTIONS =
   ". Check that you don't have pending transactions in the database. Electric has to wait for all " +
@@ -110,6 +113,12 @@ export class Replicator {
   #lastError: string | undefined;
   #stale: GapCause | undefined;
   #hasStreamed = false;
+  #connection: ReplicationConnection | undefined;
+  #current: { readonly step: SetupStep; readonly stepSinceMs: number } | undefined;
+  #isWaitingForLock = false;
+  #isHurried = false;
+  #backendPid: number | undefined;
+  #ghostPid: number | undefined;
   #isSlotNew = false;
 
   /** Throws `RangeError` for a stream id that can't name a slot. */
@@ -129,6 +138,26 @@ export class Replicator {
     return this.#stream;
   }
 
+  /** The step of the set-up that waits for the server, and since when. */
+  get current(): { readonly step: SetupStep; readonly stepSinceMs: number } | undefined {
+    return this.#current;
+  }
+
+  /** Another instance holds the lock. */
+  get isWaitingForLock(): boolean {
+    return this.#isWaitingForLock;
+  }
+
+  /** Process id of the server's end of the connection that is open. */
+  get backendPid(): number | undefined {
+    return this.#backendPid;
+  }
+
+  /** Process id of the backend of the connection that was given up last. */
+  get ghostPid(): number | undefined {
+    return this.#ghostPid;
+  }
+
   /**
    * Everything before `lsn` is durable: the server may drop its WAL. Reported soon after. Has no
    * effect unless a stream runs, which then starts from where the slot stands.
@@ -144,15 +173,40 @@ export class Replicator {
         await this.#runSession(signal);
       } catch (error) {
         if (signal.aborted) break;
-        await this.#retry.sleep(this.#noteFailure(error), signal).catch(() => {});
+        const waitMs = this.#noteFailure(error);
+        await this.#retry.sleep(this.#isHurried ? 0 : waitMs, signal).catch(() => {});
+        this.#isHurried = false;
       }
     }
     this.#emit({ kind: "halted", reason: "stopping", detail: WAITING_FOR_CLIENT });
   }
 
-  /** Ends the wait before the next try: something has changed. */
+  /** Something has changed: ends the wait before the next try, and a try that got no answer. */
   retryNow(): void {
     this.#retry.ring();
+    const current = this.#current;
+    if (current === undefined || this.#stream !== undefined || current.step === "createSlot") {
+      return;
+    }
+    if (this.#now() - current.stepSinceMs < ANSWER_PATIENCE_MS) return;
+    this.giveUp(new ConnectionError("timeout", `Server does not answer in "${current.step}"`));
+    this.#isHurried = true;
+  }
+
+  /**
+   * The slot is about to be dropped without a connection in replication mode: waits for the sink.
+   * Rejects when the sink does.
+   */
+  async abandonSlot(error: ConnectionError): Promise<void> {
+    this.#lastError = error.message;
+    this.#emit({ kind: "interrupted", reason: modeReasonOf(error.code), detail: this.#reason() });
+    await this.#options.sink.beforeGap("walBudget");
+  }
+
+  /** Drops the connection for a reason that the server does not tell; the next try follows. */
+  giveUp(error: ConnectionError): void {
+    if (this.#stream) this.#stream.fail(error);
+    else this.#connection?.terminate(error);
   }
 
   async #runSession(signal: AbortSignal): Promise<void> {
@@ -164,13 +218,20 @@ export class Replicator {
     const abandon = () => void (this.#stream ?? connection.close());
     signal.addEventListener("abort", abandon, { once: true });
     this.#hasLock = false;
+    this.#connection = connection;
     try {
       const setup = await runSetup(connection, this.#setupOptions(signal), signal);
+      this.#current = undefined;
       await this.#begin(setup, signal);
       await this.#runStream(connection, setup, signal);
     } finally {
       signal.removeEventListener("abort", abandon);
       await connection.close(500);
+      this.#ghostPid = this.#backendPid ?? this.#ghostPid;
+      this.#backendPid = undefined;
+      this.#connection = undefined;
+      this.#current = undefined;
+      this.#isWaitingForLock = false;
     }
   }
 
@@ -222,6 +283,7 @@ export class Replicator {
   ): Promise<void> {
     const duplex = await connection.stream(startReplicationCommand(setup.names));
     const stream = new ReplicationStream({
+      origin: setup,
       connection,
       duplex,
       walSenderTimeoutMs: setup.walSenderTimeoutMs,
@@ -251,8 +313,13 @@ export class Replicator {
   }
 
   #noteStep(setup: SetupState, isWaiting: boolean): void {
+    // Between two tries nobody is to answer.
+    if (isWaiting) this.#current = undefined;
+    this.#isWaitingForLock = isWaiting || (setup.step === "lock" && this.#isWaitingForLock);
     if (isWaiting) return this.#emit({ kind: "waitingForLock", detail: WAITING_FOR_LOCK });
     const { step } = setup;
+    this.#current = { step, stepSinceMs: this.#now() };
+    if (setup.backendPid !== 0) this.#backendPid = setup.backendPid;
     if (step === "findPublication") this.#hasLock = true;
     const isSlow = step === "createSlot";
     const detail = isSlow ? WAITING_FOR_CLIENT + PENDING_TRANSACTIONS : this.#reason();

@@ -19,6 +19,8 @@ export interface SetupOptions {
 }
 
 const LOCK_RETRY_MS = 1000;
+/** What the server needs but a moment for. Making a slot waits for other transactions. */
+const STEP_DEADLINE_MS = 5000;
 /** A slot that takes longer than this to be created waits for old transactions. */
 const SLOT_PATIENCE_MS = 10_000;
 const SERVER_VERSION_STANDBY_SNAPSHOT = 160_000;
@@ -57,10 +59,30 @@ async function runStep(
   options: SetupOptions,
 ) {
   try {
-    if (state.step !== "createSlot") return await connection.query(query);
+    if (state.step !== "createSlot") return await queryInTime(connection, query, state, options);
     return await withStandbySnapshots(connection.query(query), state, options);
   } catch (error) {
     throw explain(error, state);
+  }
+}
+
+/** The driver waits for ever for a server that has fallen silent. */
+async function queryInTime(
+  connection: ReplicationConnection,
+  query: string,
+  { step }: SetupState,
+  { url }: SetupOptions,
+) {
+  const dialMs = step === "identifySystem" ? url.connectTimeoutMs : 0;
+  const timer = setTimeout(() => {
+    connection.terminate(
+      new ConnectionError("timeout", `Server does not answer in step "${step}"`),
+    );
+  }, dialMs + STEP_DEADLINE_MS);
+  try {
+    return await connection.query(query);
+  } finally {
+    clearTimeout(timer);
   }
 }
 

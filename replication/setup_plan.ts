@@ -50,6 +50,8 @@ export interface SetupState {
   readonly timeline: number;
   readonly database: string;
   readonly serverVersion: number;
+  /** Process id of the server's end of the connection. */
+  readonly backendPid: number;
   readonly walSenderTimeoutMs: number;
   readonly isPublicationMissing: boolean;
   readonly isSlotNew: boolean;
@@ -87,6 +89,7 @@ export function startSetup(
     timeline: 0,
     database: "",
     serverVersion: 0,
+    backendPid: 0,
     walSenderTimeoutMs: 0,
     isPublicationMissing: false,
     isSlotNew: false,
@@ -117,7 +120,7 @@ const STEPS: Readonly<Record<SetupStep, Step>> = {
   readServer: {
     query: () =>
       "SELECT current_setting('server_version_num') AS version, " +
-      "current_setting('wal_level') AS wal_level, " +
+      "current_setting('wal_level') AS wal_level, pg_catalog.pg_backend_pid() AS pid, " +
       "(SELECT setting FROM pg_catalog.pg_settings WHERE name = 'wal_sender_timeout') AS timeout",
     next: afterReadServer,
   },
@@ -193,6 +196,7 @@ function afterReadServer(state: SetupState, rows: readonly TextRow[]): SetupStat
     ...state,
     step: "lock",
     serverVersion,
+    backendPid: Number(textIn(rows, "pid")),
     walSenderTimeoutMs: Number(textIn(rows, "timeout")),
   };
 }

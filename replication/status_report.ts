@@ -4,6 +4,7 @@ import type { ConnectionStatus, ReplicationStatus, SlotStatus } from "../shapes/
 import type { ModeState } from "./mode_machine.ts";
 import type { Probe } from "./probe.ts";
 import type { StreamProgress } from "./stream.ts";
+import { budgetBytes, retainedBytes } from "./wal_budget.ts";
 
 export interface HealthView {
   readonly state: ModeState;
@@ -12,6 +13,8 @@ export interface HealthView {
   /** Undefined when no stream runs. */
   readonly stream: StreamProgress | undefined;
   readonly slot: string;
+  /** Undefined without a limit of ours. */
+  readonly maxRetainedBytes: number | undefined;
   /** When the stream was last seen to have all that the server had. */
   readonly caughtUpMs: number | undefined;
   readonly nowMs: number;
@@ -55,7 +58,7 @@ function lagOf(received: bigint | undefined, server: bigint | undefined): number
   return received >= server ? 0 : Number(server - received);
 }
 
-function slotStatus({ probe, slot: name }: HealthView): SlotStatus | undefined {
+function slotStatus({ probe, slot: name, maxRetainedBytes }: HealthView): SlotStatus | undefined {
   if (probe === undefined) return undefined;
   const { slot } = probe;
   return {
@@ -64,7 +67,7 @@ function slotStatus({ probe, slot: name }: HealthView): SlotStatus | undefined {
     walStatus: slot?.walStatus,
     retainedBytes: slot && retainedBytes(probe),
     safeBytes: slot?.safeBytes,
-    budgetBytes: probe.keepBytes,
+    budgetBytes: budgetBytes(probe, maxRetainedBytes),
   };
 }
 
@@ -72,10 +75,4 @@ function slotState({ slot }: Probe): SlotStatus["state"] {
   if (slot === undefined) return "missing";
   if (slot.isInvalidated) return "lost";
   return slot.isActive ? "active" : "inactive";
-}
-
-/** WAL that the server keeps because of the slot. */
-export function retainedBytes({ lsn, slot }: Probe): number | undefined {
-  if (slot?.restartLsn === undefined) return undefined;
-  return slot.restartLsn >= lsn ? 0 : Number(lsn - slot.restartLsn);
 }

@@ -3,6 +3,7 @@ import { parseProbe, probeSql } from "../../replication/probe.ts";
 
 const ANSWER = {
   serverVersion: 180_004,
+  database: "shop",
   isInRecovery: false,
   systemId: "7555000000000000001",
   walFile: "0000001A000000010000002F",
@@ -29,6 +30,7 @@ function parse(changes: object) {
 Deno.test("parseProbe() reads what the server tells", () => {
   assert.deepEqual(parse({}), {
     serverVersion: 180_004,
+    database: "shop",
     isInRecovery: false,
     systemId: "7555000000000000001",
     timeline: 26,

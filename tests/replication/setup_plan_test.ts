@@ -17,7 +17,7 @@ import {
 type Answers = Partial<Record<SetupStep, readonly TextRow[]>>;
 
 const SYSTEM = { systemid: "77", timeline: "3", xlogpos: "0/10", dbname: "shop" };
-const SERVER = { version: "180004", wal_level: "logical", timeout: "60000" };
+const SERVER = { version: "180004", wal_level: "logical", pid: "77", timeout: "60000" };
 const SLOT = {
   plugin: "pgoutput",
   database: "shop",

@@ -9,6 +9,7 @@ import {
 
 const PROBE: Probe = {
   serverVersion: 180_004,
+  database: "shop",
   isInRecovery: false,
   systemId: "7",
   timeline: 2,
@@ -40,6 +41,7 @@ function view(events: readonly ModeEvent[], changes: Partial<HealthView> = {}): 
     probe: PROBE,
     stream: undefined,
     slot: "electric_slot_x",
+    maxRetainedBytes: undefined,
     caughtUpMs: undefined,
     nowMs: 5000,
     ...changes,
@@ -73,7 +75,7 @@ Deno.test("connectionStatus() knows nothing of a server that was never reached",
 });
 
 Deno.test("replicationStatus() tells how far the stream is behind", () => {
-  const stream = { receivedLsn: 950n, confirmedLsn: 900n, lastReceivedMs: 4500 };
+  const stream = { receivedLsn: 950n, confirmedLsn: 900n, lastReceivedMs: 4500, isPaused: false };
   const status = replicationStatus(view([REACHABLE, STREAMING], { stream, caughtUpMs: 3000 }));
   assert.equal(status.isAvailable, true);
   assert.equal(status.lagBytes, 50);

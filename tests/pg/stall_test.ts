@@ -1,0 +1,126 @@
+import assert from "node:assert/strict";
+import { parseLsn } from "../../replication/lsn.ts";
+import { kindsOf, newStreamId, type RunningHealth, start, until } from "../support/health_world.ts";
+import { startCluster, type TestDatabase, testDatabase } from "../support/postgres.ts";
+import { waitUntil } from "../support/recording_sink.ts";
+import { TcpProxy } from "../support/tcp_proxy.ts";
+
+/** What the issue allows for finding a stream that is none. */
+const FOUND_MS = 10_000;
+/** Silence after which an idle walsender is given up, and a little more. */
+const GIVEN_UP_MS = 6500;
+
+function proxyOf({ url }: { url: string }): TcpProxy {
+  const { hostname, port } = new URL(url);
+  return new TcpProxy({ hostname, port: Number(port) });
+}
+
+async function walsenderPid({ sql }: TestDatabase, id: string): Promise<number> {
+  const [slot] = await sql`SELECT active_pid FROM pg_replication_slots
+    WHERE slot_name = ${`electric_slot_${id}`}`;
+  return slot.active_pid;
+}
+
+Deno.test("a half-open replication socket is found within 10 s, and replaced", async () => {
+  await using db = await testDatabase();
+  await using proxy = proxyOf(db);
+  const id = newStreamId();
+  await using running = start({ url: proxy.url(db.url), streamId: id });
+  await until(running, "live");
+  assert.equal(proxy.stall(["replication"]), 1);
+  await until(running, "fallback", "stream_stalled", FOUND_MS);
+  assert.match(running.health.mode.detail, /Nothing came for \d s, though the walsender waits/);
+  await until(running, "live", undefined, 5000);
+  assert.deepEqual(running.sink.gaps, ["slotMissing"]);
+});
+
+Deno.test("half-open sockets everywhere are found within 10 s, and left within 2 s", async () => {
+  await using db = await testDatabase();
+  await using proxy = proxyOf(db);
+  await using running = start({ url: proxy.url(db.url) });
+  await until(running, "live");
+  proxy.treat("stall");
+  proxy.stall();
+  await until(running, "starting", "postgres_unreachable", FOUND_MS);
+  proxy.treat("forward");
+  proxy.resume();
+  const backMs = performance.now();
+  await until(running, "live");
+  const tookMs = performance.now() - backMs;
+  assert.ok(tookMs < 2000, `it took ${tookMs} ms`);
+});
+
+Deno.test("a stopped walsender is found within 10 s, and replaced once it can end", async () => {
+  await using db = await testDatabase();
+  const id = newStreamId();
+  await using running = start({ url: db.url, streamId: id });
+  await until(running, "live");
+  const pid = await walsenderPid(db, id);
+  Deno.kill(pid, "SIGSTOP");
+  try {
+    await until(running, "fallback", undefined, FOUND_MS);
+    assert.match(`${running.health.mode.reason}`, /^(stream_stalled|slot_in_use|lock_held)$/);
+  } finally {
+    Deno.kill(pid, "SIGCONT");
+  }
+  await until(running, "live", undefined, 3000);
+  assert.notEqual(await walsenderPid(db, id), pid);
+});
+
+Deno.test("a publication that is dropped under an idle stream is found within 10 s", async () => {
+  await using db = await testDatabase();
+  const id = newStreamId();
+  await using running = start({ url: db.url, streamId: id });
+  await until(running, "live");
+  await db.sql.unsafe(`DROP PUBLICATION electric_publication_${id}`);
+  await waitUntil(
+    "a new slot is made",
+    () => running.sink.gaps.at(-1) === "publicationMissing",
+    FOUND_MS,
+  );
+  await until(running, "live");
+  assert.ok(running.modes.some(({ reason }) => reason === "publication_missing"));
+});
+
+/** The longest silence of the stream, in ms, while it catches up with all that was written. */
+async function longestSilence({ health }: RunningHealth, { sql }: TestDatabase): Promise<number> {
+  const [{ lsn }] = await sql`SELECT pg_current_wal_insert_lsn()::text AS lsn`;
+  const target = parseLsn(lsn);
+  let longestMs = 0;
+  await waitUntil("the stream has caught up", () => {
+    const { receivedLsn = 0n, lastProgressMs = 0 } = health.report().replication;
+    longestMs = Math.max(longestMs, lastProgressMs);
+    return receivedLsn >= target;
+  }, 120_000);
+  return longestMs;
+}
+
+Deno.test("a walsender that decodes a large transaction in silence is left in peace", async () => {
+  await using db = await testDatabase();
+  await using running = start({ url: db.url });
+  await until(running, "live");
+  await db.sql.unsafe("CREATE TABLE unpublished (id int)");
+  // Longer than the time after which a silent stream is given up, however fast the machine is.
+  let silentMs = 0;
+  for (let rows = 4_000_000; silentMs < GIVEN_UP_MS && rows < 50_000_000; rows *= 2) {
+    await db.sql`INSERT INTO unpublished SELECT generate_series(1, ${rows}::int)`;
+    silentMs = await longestSilence(running, db);
+  }
+  assert.ok(silentMs >= GIVEN_UP_MS, `it was silent for ${silentMs} ms`);
+  assert.deepEqual(kindsOf(running), ["starting", "live"]);
+});
+
+Deno.test("another history of the database is found within 10 s, and followed", async () => {
+  await using before = await startCluster();
+  await using after = await startCluster();
+  await using proxy = proxyOf({ url: before.url() });
+  await using running = start({ url: proxy.url(before.url()) });
+  await until(running, "live");
+  // As in a failover that leaves the old primary's connections open.
+  proxy.route({ hostname: "127.0.0.1", port: after.port });
+  proxy.cut(["query"]);
+  await waitUntil("it streams from there", () => running.sink.sessions.length === 2, FOUND_MS);
+  assert.ok(running.modes.some(({ reason }) => reason === "history_changed"));
+  const [first, second] = running.sink.sessions;
+  assert.notEqual(first.systemId, second.systemId);
+});
