@@ -26,6 +26,7 @@ import { PageCache } from "../shapes/log/page_cache.ts";
 import type { ShapeStore, StoredState } from "../shapes/log/store.ts";
 import type { Logger } from "../shapes/ports.ts";
 import type { StatusReport } from "../shapes/status.ts";
+import type { Shape } from "../shapes/shape.ts";
 import { TailBudget } from "../shapes/log/tail.ts";
 import { Refresher } from "../shapes/reconcile/refresher.ts";
 import { loadParser } from "../shapes/where/parse.ts";
@@ -140,8 +141,9 @@ function openDomain({ config, store, state, source, logger, confirm }: DomainPar
     tails: new TailBudget(),
     pages: new PageCache(),
     chunkBytes: config.chunkBytes,
+    onLostReader: (shape: Shape) => catalog.rotate(shape, "A reader has what a crash has lost"),
   };
-  const catalog = new Catalog({ source, resources, logger, nowMs: Date.now });
+  const catalog: Catalog = new Catalog({ source, resources, logger, nowMs: Date.now });
   const ingest = new Ingest({
     store,
     appliedLsn: state.appliedLsn,

@@ -2,6 +2,7 @@
 
 import type { Sql } from "../replication/connection.ts";
 import type { Session, StreamSink } from "../replication/replicator.ts";
+import { parseLsn } from "../replication/lsn.ts";
 import type { GapCause } from "../replication/setup_plan.ts";
 import type { PostgresSource } from "../replication/source.ts";
 import type { Catalog } from "../shapes/catalog.ts";
@@ -40,13 +41,13 @@ export class StreamIntake implements StreamSink {
 
   async begin(session: Session): Promise<void> {
     const { continuity, catalog, source, admin } = this.#options;
-    const collation = await readDefaultCollation(admin);
+    const { serverLsn, ...collation } = await readDatabase(admin);
     source.forgetAll();
     catalog.setRules({
       hasGeneratedColumns: session.serverVersion >= GENERATED_COLUMNS_SINCE,
       ...collation,
     });
-    await continuity.begin(session);
+    await continuity.begin({ ...session, serverLsn });
   }
 
   end(): void {
@@ -58,17 +59,25 @@ export class StreamIntake implements StreamSink {
   }
 }
 
-/** How the database's default collation orders text, and its name if it is one of the C library's. */
-async function readDefaultCollation(
-  sql: Sql,
-): Promise<{ isTextOrderBytewise: boolean; defaultCollation?: string }> {
+interface Database {
+  /** Where the WAL ends. */
+  readonly serverLsn: bigint;
+  /** How the default collation orders text. */
+  readonly isTextOrderBytewise: boolean;
+  /** The default collation's name if it is one of the C library's. */
+  readonly defaultCollation?: string;
+}
+
+async function readDatabase(sql: Sql): Promise<Database> {
   // Postgres 14 has no other providers, and no column that says so.
   const [row] = await sql`
     select datcollate in ('C', 'POSIX', 'C.UTF-8', 'C.utf8') as bytewise, datctype,
-        coalesce(to_jsonb(d) ->> 'datlocprovider', 'c') as provider
+        coalesce(to_jsonb(d) ->> 'datlocprovider', 'c') as provider,
+        pg_current_wal_insert_lsn()::text as wal
       from pg_database d where datname = current_database()`;
   const isLibrary = row.provider === "c";
   return {
+    serverLsn: parseLsn(row.wal),
     // The built-in provider's locales order by code points, all of them.
     isTextOrderBytewise: row.provider === "b" || isLibrary && row.bytewise === true,
     defaultCollation: isLibrary ? `${row.datctype}` : undefined,

@@ -23,6 +23,8 @@ export interface StreamStart extends HistoryName {
   readonly isSlotNew: boolean;
   /** The stream brings every transaction whose commit ends after this. */
   readonly confirmedLsn: bigint;
+  /** Where the server's WAL ends now. */
+  readonly serverLsn: bigint;
 }
 
 export class Continuity {
@@ -52,7 +54,7 @@ export class Continuity {
     if (reason !== undefined || this.#identity === undefined) {
       await this.#beginHistory(start, start.confirmedLsn, reason);
     }
-    this.#options.ingest.restart(start.confirmedLsn);
+    this.#options.ingest.restart(start.confirmedLsn, start.serverLsn);
   }
 
   /** A query met another history than the logs tell of. `walPosition` is as the database counts. */

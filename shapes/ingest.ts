@@ -60,7 +60,13 @@ export class Ingest {
   constructor(options: IngestOptions) {
     this.#options = options;
     this.#external = new ExternalStage(options.external, this.#routes);
-    this.positions = new StreamPositions(options);
+    this.positions = new StreamPositions({
+      ...options,
+      confirm: (position) => options.confirm(position),
+      onResumed: () => {
+        for (const shape of this.#shapes) shape.settleRestored();
+      },
+    });
   }
 
   /** Commit LSN of the last transaction that all shapes have seen. */
@@ -104,12 +110,12 @@ export class Ingest {
    * confirmed position is where a commit record ended, and the next may begin right there: it does
    * not tell which transactions have been taken in.
    */
-  restart(confirmedLsn: bigint): void {
+  restart(confirmedLsn: bigint, serverLsn?: bigint): void {
     this.suspend();
     this.#relations.clear();
     this.#routes.clear();
     this.#tables.forgetAncestors();
-    this.positions.restart(confirmedLsn);
+    this.positions.restart(confirmedLsn, serverLsn);
   }
 
   /** The stream has ended: what it left unfinished comes again. */

@@ -16,6 +16,7 @@ import type { StoredLog } from "./reconcile/fold.ts";
 import { formatStanding, parseStanding } from "./standing.ts";
 import { formatSchemaHeader } from "./schema_header.ts";
 import type { Page, ServedShape } from "./service.ts";
+import { isLost, type LostTail } from "./lost_tail.ts";
 import { keyColumns, type Table } from "./table.ts";
 
 /** What all shapes share. */
@@ -25,6 +26,8 @@ export interface ShapeResources {
   readonly pages: PageCache;
   /** Bytes after which a chunk ends. */
   readonly chunkBytes: number;
+  /** A reader comes with an offset that was lost in a crash: the shape must start again. */
+  readonly onLostReader?: (shape: Shape) => void;
 }
 
 export class Shape implements ServedShape {
@@ -51,6 +54,9 @@ export class Shape implements ServedShape {
   /** What has been stored of its standing is what it is now. */
   #isStandingStored = true;
   #reconciledTo: Offset | undefined;
+  /** Where the log of an earlier process ended, whose readers may have more; until it is settled. */
+  #restoredEnd: Offset | undefined;
+  #lostTail: LostTail | undefined;
   /** Counts the times that the stream may have left changes out. */
   #losses = 0;
   #observer: ((entry: Uint8Array) => void) | undefined;
@@ -75,6 +81,8 @@ export class Shape implements ServedShape {
     this.#isFollowed = standing.isFollowed;
     this.#isFrozen = standing.frozenAt !== undefined;
     this.#reconciledTo = standing.reconciledTo;
+    this.#lostTail = standing.lostTail;
+    this.#restoredEnd = stored ? end : undefined;
     this.#openChunkBytes = stored?.shape.openChunkBytes ?? 0;
     this.#tail = new Tail(end);
     this.#snapshot = new ChunkReader(this, resources, stored?.chunks);
@@ -167,6 +175,10 @@ export class Shape implements ServedShape {
     if (this.#isGone) throw new ShapeGoneError(this.handle);
     if (since.kind === "before") return this.#snapshot.page(0);
     const { lsn, op } = since.offset;
+    if (this.#lostTail && isLost(this.#lostTail, since.offset)) {
+      this.#resources.onLostReader?.(this);
+      throw new ShapeGoneError(this.handle);
+    }
     if (lsn === 0n && op !== Infinity) {
       const next = this.#snapshot.page(op + 1);
       if (next !== undefined) return next;
@@ -217,6 +229,10 @@ export class Shape implements ServedShape {
   append(entry: LogEntry, isChunkEnd: boolean): void {
     if (!this.#isFollowed || this.#isFrozen) this.#hide();
     this.#appended = entry.last;
+    if (this.#lostTail && !this.#lostTail.next && isStreamed(entry.first)) {
+      this.#lostTail = { ...this.#lostTail, next: entry.first };
+      this.#storeStanding();
+    }
     this.#observer?.(entry.bytes);
     this.#resources.tails.push(this.#tail, entry);
     this.#resources.store.appendLog(this.handle, entry);
@@ -272,10 +288,25 @@ export class Shape implements ServedShape {
    * A reconcile has appended all differences, which is stored, with whether the stream brings what
    * follows, but not yet shown. `thaw()` shows it, once it is durable.
    */
-  markReconciled(isFollowed: boolean): void {
+  markReconciled(isFollowed: boolean, first: Offset | undefined): void {
     this.#reconciledTo = this.#settled;
+    if (first) this.#noteLostTail(first);
     this.#isFollowed = isFollowed;
     this.#resources.store.setStanding(this.handle, this.#formatStanding(false));
+  }
+
+  /** The stream has sent again whatever readers of an earlier process may have. */
+  settleRestored(): void {
+    this.#restoredEnd = undefined;
+  }
+
+  #noteLostTail(from: Offset): void {
+    const until = this.#settled;
+    if (this.#lostTail && !this.#lostTail.next) this.#lostTail = { ...this.#lostTail, until };
+    else if (this.#restoredEnd) {
+      this.#lostTail = { after: this.#restoredEnd, from, until, next: undefined };
+      this.#restoredEnd = undefined;
+    }
   }
 
   /** Ends a freeze: what has been appended is shown. */
@@ -298,6 +329,7 @@ export class Shape implements ServedShape {
       frozenAt: isFrozen ? this.#head : undefined,
       visibility: this.#visibility,
       reconciledTo: this.#reconciledTo,
+      lostTail: this.#lostTail,
     });
   }
 
@@ -340,4 +372,9 @@ export class Shape implements ServedShape {
     // Those who come back while being told are told the next time.
     for (const listener of [...this.#listeners]) listener();
   }
+}
+
+/** Items of reconciles lie at odd positions, where no transaction ends. */
+function isStreamed({ lsn }: Offset): boolean {
+  return (lsn & 1n) === 0n;
 }

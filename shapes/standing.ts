@@ -3,6 +3,7 @@
  * its changes, and what it is shown of while it lacks some.
  */
 
+import type { LostTail } from "./lost_tail.ts";
 import { formatOffset, type Offset, parseRequestedOffset } from "./offset.ts";
 import type { Visibility } from "./ports.ts";
 import { formatVisibility, parseVisibilityText, type VisibilityText } from "./visibility_text.ts";
@@ -16,6 +17,7 @@ export interface Standing {
   readonly visibility: Visibility | undefined;
   /** Readers have seen the log up to here: it must not be shorter. */
   readonly reconciledTo: Offset | undefined;
+  readonly lostTail: LostTail | undefined;
 }
 
 export const FOLLOWED: Standing = {
@@ -23,6 +25,7 @@ export const FOLLOWED: Standing = {
   frozenAt: undefined,
   visibility: undefined,
   reconciledTo: undefined,
+  lostTail: undefined,
 };
 
 interface StandingText {
@@ -30,15 +33,18 @@ interface StandingText {
   readonly frozenAt?: string;
   readonly visibility?: VisibilityText;
   readonly reconciledTo?: string;
+  /** Its four offsets, the last of which may be missing. */
+  readonly lostTail?: readonly string[];
 }
 
 export function formatStanding(standing: Standing): string {
-  const { isFollowed, frozenAt, visibility, reconciledTo } = standing;
+  const { isFollowed, frozenAt, visibility, reconciledTo, lostTail } = standing;
   const text: StandingText = {
     followed: isFollowed,
     frozenAt: frozenAt && formatOffset(frozenAt),
     visibility: visibility && formatVisibility(visibility),
     reconciledTo: reconciledTo && formatOffset(reconciledTo),
+    lostTail: lostTail && formatLostTail(lostTail),
   };
   return JSON.stringify(text);
 }
@@ -52,7 +58,18 @@ export function parseStanding(text: string | undefined): Standing {
     frozenAt: parseOffset(stored.frozenAt),
     visibility: stored.visibility && parseVisibilityText(stored.visibility),
     reconciledTo: parseOffset(stored.reconciledTo),
+    lostTail: stored.lostTail && parseLostTail(stored.lostTail),
   };
+}
+
+function formatLostTail({ after, from, until, next }: LostTail): string[] {
+  return [after, from, until, ...(next ? [next] : [])].map(formatOffset);
+}
+
+function parseLostTail(texts: readonly string[]): LostTail {
+  const [after, from, until, next] = texts.map(parseOffset);
+  if (!after || !from || !until) throw new SyntaxError("A lost tail has three offsets at least");
+  return { after, from, until, next };
 }
 
 function parseOffset(text: string | undefined): Offset | undefined {

@@ -16,6 +16,8 @@ export interface StreamPositionsOptions {
   readonly shift: bigint;
   /** Acknowledges the stream, in its own positions. */
   confirm(position: bigint): void;
+  /** The stream has come to where the server was when it began. */
+  onResumed?(): void;
 }
 
 interface Transaction {
@@ -33,6 +35,8 @@ export class StreamPositions {
   lastSeenLsn: bigint;
   /** Commit LSN of the last transaction taken in: what is not beyond it is being sent again. */
   committedLsn: bigint;
+  /** Up to where the stream must come to have sent again whatever an earlier process has sent on. */
+  #resumeAt: bigint | undefined;
   /** A shape was ended and no position that a crash returns to lies behind that yet. */
   #hasEnded = false;
 
@@ -44,8 +48,12 @@ export class StreamPositions {
     options.store.onDurable((applied) => this.#acknowledger.durable(applied));
   }
 
-  /** A stream begins at the confirmed position, where a commit record ended. */
-  restart(confirmedLsn: bigint): void {
+  /**
+   * A stream begins at the confirmed position, where a commit record ended. `serverLsn`: where the
+   * server's WAL ended when it began.
+   */
+  restart(confirmedLsn: bigint, serverLsn?: bigint): void {
+    if (serverLsn !== undefined) this.#resumeAt ??= serverLsn + this.shift;
     const confirmed = confirmedLsn + this.shift;
     if (confirmed > this.lastSeenLsn) this.lastSeenLsn = confirmed;
   }
@@ -81,11 +89,19 @@ export class StreamPositions {
     this.#acknowledger.committed(commitLsn, endLsn, needsStore);
     if (needsStore) this.#options.store.setAppliedLsn(commitLsn);
     this.#recent.add(transaction);
+    this.#noteResumed(endLsn);
   }
 
   /** Everything before the position has been taken in. */
   reached(position: bigint): void {
     this.#acknowledger.reached(position);
+    this.#noteResumed(position);
+  }
+
+  #noteResumed(position: bigint): void {
+    if (this.#resumeAt === undefined || position < this.#resumeAt) return;
+    this.#resumeAt = undefined;
+    this.#options.onResumed?.();
   }
 
   /** A restart must keep what reconciles have appended by now. */

@@ -6,6 +6,7 @@
 import { type ItemEncoder, reconciledHeader, type TransactionHeader } from "../log/item_encoder.ts";
 import { JsonWriter } from "../log/json_writer.ts";
 import { reconciledLsn } from "../history.ts";
+import type { Offset } from "../offset.ts";
 import type { Row } from "../row.ts";
 import type { Shape } from "../shape.ts";
 
@@ -48,6 +49,8 @@ export class DifferenceLog {
   #batch: Difference[] = [];
   #batchBytes = 0;
   #header: { lsn: bigint; xids: string; bytes: TransactionHeader } | undefined;
+  /** Offset of the first item appended. */
+  first: Offset | undefined;
   /** What is appended right now is ours. */
   isAppending = false;
   inserts = 0;
@@ -97,6 +100,7 @@ export class DifferenceLog {
     const lsn = reconciledLsn(committedLsn(), shape.appended.lsn);
     let op = shape.appended.lsn === lsn ? shape.appended.op + 1 : 0;
     let first = op;
+    this.first ??= { lsn, op };
     const writer = this.#writer;
     for (let i = 0; i < batch.length; i++, op++) {
       const before = writer.length;

@@ -225,7 +225,7 @@ class Reconcile implements SnapshotSink {
       throw new LostMeanwhileError("The stream left changes out meanwhile");
     }
     if (this.#differences.count > 0 || shape.isFollowed !== isFollowed) {
-      shape.markReconciled(isFollowed);
+      shape.markReconciled(isFollowed, this.#differences.first);
       ingest.positions.markApplied();
       await store.flushed();
     }

@@ -1,0 +1,104 @@
+import { deepStrictEqual as deepEqual, strictEqual as equal, throws } from "node:assert/strict";
+import { ShapeGoneError } from "../../shapes/errors.ts";
+import { PageCache } from "../../shapes/log/page_cache.ts";
+import type { StoredShape } from "../../shapes/log/store.ts";
+import { TailBudget } from "../../shapes/log/tail.ts";
+import { isLost } from "../../shapes/lost_tail.ts";
+import type { Offset } from "../../shapes/offset.ts";
+import { Shape } from "../../shapes/shape.ts";
+import { formatStanding, parseStanding } from "../../shapes/standing.ts";
+import { DrivenStore } from "../support/driven_store.ts";
+import { EMPTY_VISIBILITY } from "../support/scripted_source.ts";
+import { definition } from "../support/shape_fixture.ts";
+
+const at = (lsn: number, op: number): Offset => ({ lsn: BigInt(lsn), op });
+
+Deno.test("isLost() tells the offsets that only a reader of what was lost can have", () => {
+  const tail = { after: at(30, 4), from: at(31, 0), until: at(31, 2), next: undefined };
+  const lost = [at(30, 5), at(30, 99), at(31, 3), at(40, 0)];
+  const kept = [at(20, 0), at(30, 4), at(31, 0), at(31, 1), at(31, 2)];
+  deepEqual(lost.map((offset) => isLost(tail, offset)), lost.map(() => true));
+  deepEqual(kept.map((offset) => isLost(tail, offset)), kept.map(() => false));
+  const closed = { ...tail, next: at(48, 0) };
+  equal(isLost(closed, at(40, 0)), true);
+  deepEqual([at(48, 0), at(48, 1), at(56, 0)].map((o) => isLost(closed, o)), [false, false, false]);
+});
+
+Deno.test("a standing keeps its lost tail", () => {
+  const lostTail = { after: at(30, 4), from: at(31, 0), until: at(31, 2), next: at(48, 0) };
+  const standing = {
+    isFollowed: false,
+    frozenAt: at(0, Infinity),
+    visibility: { ...EMPTY_VISIBILITY, inProgress: [2n ** 40n] },
+    reconciledTo: at(31, 2),
+    lostTail,
+  };
+  deepEqual(parseStanding(formatStanding(standing)), standing);
+  const open = { ...standing, lostTail: { ...lostTail, next: undefined } };
+  deepEqual(parseStanding(formatStanding(open)), open);
+});
+
+/** A shape of an earlier process whose log ended at 30_4. */
+async function restored() {
+  const store = new DrivenStore({ isPrompt: true });
+  store.createShape("1-1", "");
+  const lostReaders: Shape[] = [];
+  const resources = {
+    store,
+    tails: new TailBudget(),
+    pages: new PageCache(),
+    chunkBytes: 1000,
+    onLostReader: (shape: Shape) => lostReaders.push(shape),
+  };
+  store.completeSnapshot("1-1", "");
+  store.appendLog("1-1", { first: at(30, 4), last: at(30, 4), bytes: new Uint8Array(2) });
+  store.setAppliedLsn(30n);
+  const { shapes: [stored] } = await store.load();
+  const open = (from: StoredShape) =>
+    new Shape("1-1", definition(), resources, 0, {
+      shape: from,
+      chunks: [2],
+      visibility: EMPTY_VISIBILITY,
+    });
+  return { store, shape: open(stored), open, lostReaders };
+}
+
+function append(shape: Shape, lsn: number, op: number): void {
+  shape.append({ first: at(lsn, op), last: at(lsn, op), bytes: new Uint8Array(2) }, false);
+  shape.publish();
+}
+
+function reconcile(shape: Shape, lsn: number): void {
+  shape.freeze();
+  append(shape, lsn, 0);
+  shape.markReconciled(true, at(lsn, 0));
+  shape.thaw();
+}
+
+const since = (lsn: number, op: number) => ({ kind: "at" as const, offset: at(lsn, op) });
+
+Deno.test("who holds what a crash has lost is sent back to start, nobody else", async () => {
+  const { store, shape, open, lostReaders } = await restored();
+  reconcile(shape, 31);
+  deepEqual(shape.page(since(30, 4))?.until, at(31, 0));
+  throws(() => shape.page(since(40, 0)), ShapeGoneError);
+  equal(lostReaders.length, 1);
+  append(shape, 48, 0);
+  deepEqual(shape.page(since(31, 0))?.until, at(48, 0));
+  throws(() => shape.page(since(40, 0)), ShapeGoneError);
+  await store.flushed();
+  store.setAppliedLsn(48n);
+  const { shapes: [stored] } = await store.load();
+  const again = open(stored);
+  throws(() => again.page(since(40, 0)), ShapeGoneError);
+  deepEqual(again.page(since(31, 0))?.until, at(48, 0));
+});
+
+Deno.test("nothing is lost once the stream has sent it again", async () => {
+  const { shape } = await restored();
+  append(shape, 40, 0);
+  shape.settleRestored();
+  reconcile(shape, 41);
+  deepEqual(shape.page(since(40, 0))?.until, at(41, 0));
+  deepEqual(shape.page(since(40, 1))?.until, at(41, 0));
+});
