@@ -11,6 +11,7 @@ const IMPORTS: Readonly<Record<string, readonly string[]>> = {
   replication: ["replication", "shapes"],
   server: ["server", "shapes"],
   cli: ["cli", "replication", "server", "shapes"],
+  client: ["client"],
 };
 
 /** A call or member that only certain files may name. */
@@ -30,7 +31,9 @@ const PROTOCOL_WORD = /^(electric-[a-z-]+|\/?v1\/.*|subset__.*|must-refetch|up-t
 /** The path inside the project; undefined for tests, which may do everything but be untidy. */
 function housePath(filename: string): string | undefined {
   const path = filename.replaceAll("\\", "/");
-  return /(?:^|\/)((?:cli|server|shapes|replication)\/(?!.*\/tests\/).*|main\.ts)$/.exec(path)?.[1];
+  return /(?:^|\/)((?:cli|client|server|shapes|replication)\/(?!.*\/tests\/).*|main\.ts)$/.exec(
+    path,
+  )?.[1];
 }
 
 function isTest(filename: string): boolean {
@@ -123,6 +126,22 @@ const protocolWords: Deno.lint.Rule = {
   },
 };
 
+/** `client/` runs in browsers: no Deno, and of npm packages only their types. */
+const anyRuntime: Deno.lint.Rule = {
+  create(context) {
+    if (!pathOf(context.filename)?.startsWith("client/")) return {};
+    return {
+      Identifier(node) {
+        if (node.name === "Deno") context.report({ node, message: "Browsers have no Deno" });
+      },
+      ImportDeclaration(node) {
+        if (node.source.value.startsWith(".") || node.importKind === "type") return;
+        context.report({ node, message: "Import types only" });
+      },
+    };
+  },
+};
+
 const functionLength: Deno.lint.Rule = {
   create(context) {
     const check = (node: Deno.lint.Node) => {
@@ -146,6 +165,7 @@ const plugin: Deno.lint.Plugin = {
     imports,
     reserved,
     "protocol-words": protocolWords,
+    "any-runtime": anyRuntime,
     "function-length": functionLength,
   },
 };

@@ -15,6 +15,7 @@ Deno.test("judgeImport() lets imports run one way", () => {
     ["cli/help.ts", "../deno.json"],
     ["main.ts", "./cli/run.ts"],
     ["shapes/row.ts", "node:crypto"],
+    ["client/watch_fallback.ts", "./status.ts"],
   ];
   for (const [from, to] of allowed) assert.equal(judgeImport(from, to), undefined, `${from} ${to}`);
   const forbidden = [
@@ -26,6 +27,8 @@ Deno.test("judgeImport() lets imports run one way", () => {
     ["cli/serve.ts", "../tests/support/postgres.ts"],
     ["cli/serve.ts", "../main.ts"],
     ["main.ts", "./cli/serve.ts"],
+    ["client/status.ts", "../server/protocol.ts"],
+    ["server/plan.ts", "../client/status.ts"],
   ];
   for (const [from, to] of forbidden) assert(judgeImport(from, to), `${from} ${to}`);
 });
@@ -65,6 +68,18 @@ Deno.test("house/protocol-words keeps the words of the protocol in one file", ()
   assert.equal(lint("server/respond.ts", source).length, 2);
   assert.deepEqual(lint("server/protocol.ts", source), []);
   assert.deepEqual(lint("shapes/a.ts", source), []);
+});
+
+Deno.test("house/any-runtime keeps the client's code free of Deno and of packages", () => {
+  assert.deepEqual(lint("client/a.ts", "await Deno.connect({ port: 1 });"), [
+    "Browsers have no Deno",
+  ]);
+  assert.deepEqual(lint("client/a.ts", 'import { Shape } from "@electric-sql/client"; Shape;'), [
+    "Import types only",
+  ]);
+  assert.deepEqual(lint("client/a.ts", 'import type { Row } from "@electric-sql/client";'), []);
+  assert.deepEqual(lint("client/a.ts", 'import { b } from "./b.ts"; b();'), []);
+  assert.deepEqual(lint("cli/a.ts", "await Deno.connect({ port: 1 });"), []);
 });
 
 Deno.test("house/function-length refuses functions of more than 70 lines, tests too", () => {
