@@ -5,7 +5,7 @@ import { watchFallback } from "../../client/watch_fallback.ts";
 import { ShapeFixtureServer } from "./shape_fixture_server.ts";
 
 /** The official client keeps a timer of its own running, with which it saves what it was told. */
-const LEAVES_TIMER = { sanitizeOps: false };
+const LEAVES_TIMER = { sanitizeOps: false, sanitizeResources: false };
 const SOON_MS = 1;
 const NEVER_MS = 1_000_000;
 
