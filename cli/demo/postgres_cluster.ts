@@ -40,6 +40,30 @@ const SETTINGS = {
 export async function startCluster(options: ClusterOptions = {}): Promise<PostgresCluster> {
   await removeAbandoned();
   const binDir = options.binDir ?? await embeddedPostgresBin();
+  const cluster = await prepareCluster(binDir);
+  await cluster.init({
+    ...SETTINGS,
+    ...options.isDurable
+      ? {}
+      : { fsync: "off", full_page_writes: "off", synchronous_commit: "off" },
+    ...options.settings,
+  });
+  await cluster.start();
+  return cluster;
+}
+
+/**
+ * Copies a stopped cluster, its files and history, to one of its own with a port of its own. The copy
+ * is not started: it may be made a standby of the original first.
+ */
+export async function copyCluster(original: PostgresCluster): Promise<PostgresCluster> {
+  const copy = await prepareCluster(original.binDir);
+  await copy.initFrom(original);
+  return copy;
+}
+
+/** Makes the folders, which go when this process does. */
+async function prepareCluster(binDir: string): Promise<PostgresCluster> {
   const root = await Deno.makeTempDir({
     dir: openTempFolder(),
     prefix: `${CLUSTER_PREFIX}${Deno.pid}-`,
@@ -50,14 +74,6 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Postgr
   await watchOwner(root);
   await Deno.mkdir(cluster.dataDir, { mode: 0o700 });
   if (user) await Deno.chown(cluster.dataDir, user.uid, user.gid);
-  await cluster.init({
-    ...SETTINGS,
-    ...options.isDurable
-      ? {}
-      : { fsync: "off", full_page_writes: "off", synchronous_commit: "off" },
-    ...options.settings,
-  });
-  await cluster.start();
   return cluster;
 }
 
@@ -71,6 +87,11 @@ export class PostgresCluster implements AsyncDisposable {
     this.#binDir = binDir;
     this.#root = root;
     this.#user = user;
+  }
+
+  /** Folder of `initdb`, `pg_ctl` and `postgres`. */
+  get binDir(): string {
+    return this.#binDir;
   }
 
   get port(): number {
@@ -99,6 +120,19 @@ export class PostgresCluster implements AsyncDisposable {
       ...localeFlags(),
     ]);
     await this.configure({ ...settings, port: this.#port });
+  }
+
+  /** Fills the data folder with a stopped cluster's. Called once, before `start`. */
+  async initFrom(original: PostgresCluster): Promise<void> {
+    this.#port = freePort();
+    // `-a` keeps owner and mode, without which Postgres refuses the files.
+    const { success, stderr } = await new Deno.Command("cp", {
+      args: ["-a", `${original.dataDir}/.`, this.dataDir],
+      stdin: "null",
+    }).output();
+    if (!success) throw new Error(`"cp" failed: ${new TextDecoder().decode(stderr)}`);
+    await Deno.remove(join(this.dataDir, "server.log"));
+    await this.configure({ port: this.#port });
   }
 
   /** Appends settings to postgresql.conf; they hold from the next start or reload. */
@@ -141,6 +175,11 @@ export class PostgresCluster implements AsyncDisposable {
   /** Makes the running server read postgresql.conf again. */
   async reload(): Promise<void> {
     await this.#run("pg_ctl", ["-D", this.dataDir, "-s", "reload"]);
+  }
+
+  /** Ends a standby's recovery; it takes writes when this resolves. */
+  async promote(): Promise<void> {
+    await this.#run("pg_ctl", ["-D", this.dataDir, "-w", "-s", "promote"]);
   }
 
   /** Kills the server process with SIGKILL; `start` brings it back. */
