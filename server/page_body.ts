@@ -115,10 +115,10 @@ class ArraySource implements BodySource {
     this.#pages.close();
   }
 
-  /** A copy: pieces are shared with other requests. */
+  /** A copy: pieces are shared with other requests. `slice()` makes none of a Node buffer. */
   #opened(piece: Uint8Array): Uint8Array {
     this.#isAtStart = false;
-    const copy = piece.slice();
+    const copy = new Uint8Array(piece);
     copy[0] = OPEN;
     return copy;
   }

@@ -1,4 +1,5 @@
 import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import type { Page } from "../../shapes/service.ts";
 import type { AnswerBody } from "../../server/answer.ts";
@@ -100,6 +101,17 @@ Deno.test("pageBody() never opens a page that is closed unread", async () => {
   body.source.close();
   equal(await body.source.pull(), undefined);
   deepEqual(counts, { opened: 0, returned: 0 });
+});
+
+Deno.test("pageBody() leaves the bytes of a page alone, which others share", async () => {
+  const item = encodeItem(JSON.stringify("x".repeat(BODY_PIECE_BYTES)));
+  // A Node buffer's slice() is a view, and the store's bytes may be one.
+  for (const bytes of [item, Buffer.from(item)]) {
+    const body = pageBody(bytesPage(bytes));
+    if (body.kind !== "stream") throw new TypeError("Too short to be streamed");
+    ok(await body.source.pull());
+    equal(decoder.decode(bytes), decoder.decode(item));
+  }
 });
 
 Deno.test("frameEvents() makes one event of each message", () => {
