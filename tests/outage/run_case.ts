@@ -29,7 +29,7 @@ export async function runCase(outage: OutageCase, options: RunOptions): Promise<
   const { newClientIntervalMs } = options;
   await using world = await openWorld({ newClientIntervalMs, ...outage.world });
   using lag = new LoopLag();
-  for (const client of world.clients) client.startMeasuring();
+  for (const one of [...world.clients, world.probe]) one.startMeasuring();
   const startMs = performance.now();
   const notes = await outage.cause(world, options) ?? [];
   const moments = await watchRecovery(world, startMs, options);
