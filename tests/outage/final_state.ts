@@ -44,12 +44,10 @@ export async function compareAll(
   const count = (name: string, faults: RowFaults, fold: Fold) => {
     lost += faults.missing + faults.different;
     duplicated += faults.extra + fold.doubleInserts;
-    if (isFaulty(faults) || fold.doubleInserts > 0 || fold.strays > 0) {
-      notes.push(
-        `${name}: ${faults.missing} missing, ${faults.different} different, ${faults.extra} extra, ` +
-          `${fold.doubleInserts} inserted twice, ${fold.strays} changed without being there`,
-      );
-    }
+    const odd = { ...faults, ...oddities(fold) };
+    const told = Object.entries(odd).filter(([, times]) => times > 0);
+    if (told.length === 0) return;
+    notes.push(`${name}: ${told.map(([what, times]) => `${times} ${what}`).join(", ")}`);
   };
   for (const client of clients) {
     count(client.shape.name, await client.compare(readRows(sql, client.shape)), client.fold);
@@ -61,6 +59,14 @@ export async function compareAll(
     count(`new client of ${shape.name}`, await compareTexts(fold, sql, shape), fold);
   }
   return { lost, duplicated, notes };
+}
+
+function oddities({ doubleInserts, strayUpdates, strayDeletes }: Fold) {
+  return {
+    "inserted twice": doubleInserts,
+    "updated without being there": strayUpdates,
+    "deleted without being there": strayDeletes,
+  };
 }
 
 function isFaulty({ missing, extra, different }: RowFaults): boolean {

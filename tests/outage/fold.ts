@@ -15,8 +15,10 @@ export class Fold {
   readonly #rows = new Map<string, Row>();
   /** Inserts of a key that was there. */
   doubleInserts = 0;
-  /** Updates and deletes of a key that was not. */
-  strays = 0;
+  /** Updates of a key that was not: half a row for apps. */
+  strayUpdates = 0;
+  /** Deletes of a key that was not. */
+  strayDeletes = 0;
   /** How often it was sent back to start. */
   refetches = 0;
 
@@ -49,11 +51,11 @@ export class Fold {
         this.#rows.set(key, value);
         break;
       case "update":
-        if (!known) this.strays++;
+        if (!known) this.strayUpdates++;
         this.#rows.set(key, { ...known, ...value });
         break;
       case "delete":
-        if (!this.#rows.delete(key)) this.strays++;
+        if (!this.#rows.delete(key)) this.strayDeletes++;
         break;
     }
   }

@@ -27,7 +27,8 @@ Deno.test("Fold keeps rows as apps do", () => {
     UP_TO_DATE,
   );
   assert.deepEqual([...fold.rows()], [{ id: 1, a: "x", b: "z" }]);
-  assert.deepEqual([fold.size, fold.doubleInserts, fold.strays, fold.refetches], [1, 0, 0, 0]);
+  const { size, doubleInserts, strayUpdates, strayDeletes, refetches } = fold;
+  assert.deepEqual([size, doubleInserts, strayUpdates, strayDeletes, refetches], [1, 0, 0, 0, 0]);
 });
 
 Deno.test("Fold counts inserts of what is there and changes of what is not", () => {
@@ -39,7 +40,7 @@ Deno.test("Fold counts inserts of what is there and changes of what is not", () 
     change("update", 2),
     change("delete", 3),
   );
-  assert.deepEqual([fold.doubleInserts, fold.strays], [1, 2]);
+  assert.deepEqual([fold.doubleInserts, fold.strayUpdates, fold.strayDeletes], [1, 1, 1]);
 });
 
 Deno.test("Fold starts again when it is told to", () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type CaseFigures, judge } from "./figures.ts";
-import { replaceBetween } from "./page.ts";
+import { mergeTables, replaceBetween } from "./page.ts";
 import { formatCase, formatReference, formatShare, formatTable } from "./report.ts";
 
 const REQUIREMENTS = { intervalS: 2 };
@@ -99,4 +99,14 @@ Deno.test("replaceBetween() changes what lies between the marks only", () => {
   const page = "a\n<!-- t -->\nold\n<!-- /t -->\nb";
   assert.equal(replaceBetween(page, "t", "new"), "a\n<!-- t -->\n\nnew\n\n<!-- /t -->\nb");
   assert.throws(() => replaceBetween(page, "u", "new"), SyntaxError);
+});
+
+Deno.test("mergeTables() keeps the rows of cases that were not run, in order", () => {
+  const old =
+    "| case      | s |\n| --- | --- |\n| 1. a       | 1 |\n| 7a. b | 2 |\n| 99. gone | 3 |";
+  const now = "| case | s |\n| --- | --- |\n| 12. d | 5 |\n| 7a. b | 4 |";
+  assert.equal(
+    mergeTables(old, now, ["1", "2", "7a", "12"]),
+    "| case | s |\n| --- | --- |\n| 1. a       | 1 |\n| 7a. b | 4 |\n| 12. d | 5 |",
+  );
 });

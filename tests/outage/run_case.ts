@@ -9,8 +9,9 @@ import { WHOLE } from "./schema.ts";
 import { comesTrue, openWorld, type World } from "./world.ts";
 
 export interface RunOptions extends Timing {
-  /** Observed from the cause's beginning for so long at least. */
+  /** Observed for so long at least from the cause's beginning, and from its end. */
   readonly windowMs: number;
+  readonly windowAfterMs: number;
   /** How long recovery, and then the last changes, are waited for. */
   readonly patienceMs: number;
   readonly newClientIntervalMs: number;
@@ -48,14 +49,15 @@ export async function runCase(outage: OutageCase, options: RunOptions): Promise<
 async function watchRecovery(
   { clients, commits, status }: World,
   startMs: number,
-  { windowMs, patienceMs }: RunOptions,
+  { windowMs, windowAfterMs, patienceMs }: RunOptions,
 ): Promise<Moments> {
   const endMs = performance.now(), lastMarker = commits.last;
+  const enoughMs = Math.max(startMs + windowMs, endMs + windowAfterMs);
   let freshMs: number | undefined;
   await comesTrue(() => {
     if (clients.every(({ seen }) => seen > lastMarker)) freshMs ??= performance.now();
     return freshMs !== undefined && (status.status === "live" || status.isMissing) &&
-      performance.now() - startMs > windowMs;
+      performance.now() > enoughMs;
   }, Math.max(patienceMs, windowMs));
   const liveMs = status.isMissing ? freshMs : status.liveSince(endMs);
   return { startMs, endMs, freshMs, liveMs };
