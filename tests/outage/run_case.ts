@@ -35,13 +35,13 @@ export async function runCase(outage: OutageCase, options: RunOptions): Promise<
   const notes = await outage.cause(world, options) ?? [];
   const moments = await watchRecovery(world, startMs, options);
   await Promise.all([world.writer.stop(), world.probe.stop()]);
-  const { clients, commits, admin, server } = world;
+  const { clients, commits, server } = world;
   const isSettled = await comesTrue(
     async () =>
-      clients.every(({ seen }) => seen >= commits.last) && await isEqual(admin.sql, clients),
+      clients.every(({ seen }) => seen >= commits.last) && await isEqual(world.admin, clients),
     options.patienceMs,
   );
-  const final = await compareAll(admin.sql, clients, server.url, options.patienceMs);
+  const final = await compareAll(world.admin, clients, server.url, options.patienceMs);
   const settling = isSettled ? [] : ["clients had not settled in the end"];
   return summarize(outage, world, moments, final, [...notes, ...settling, ...lag.notes()]);
 }
@@ -89,7 +89,7 @@ function summarize(
     freshS: since(freshMs),
     lost: final.lost,
     duplicated: final.duplicated,
-    sentBack: clients.filter(({ fold }) => fold.refetches > 0).length + (probe.isSentBack ? 1 : 0),
+    sentBack: clients.filter(({ refetches }) => refetches > 0).length + (probe.isSentBack ? 1 : 0),
     statuses: status.changes.map(({ status, reason, atMs }) =>
       `${((atMs - startMs) / 1_000).toFixed(1)} ${status}${reason && ` (${reason})`}`
     ),
