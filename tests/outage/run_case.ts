@@ -34,6 +34,8 @@ export async function runCase(outage: OutageCase, options: RunOptions): Promise<
   const startMs = performance.now();
   const notes = await outage.cause(world, options) ?? [];
   const moments = await watchRecovery(world, startMs, options);
+  // What comes is work that may well make it late, and nothing is measured any more.
+  const lateness = lag.notes();
   await Promise.all([world.writer.stop(), world.probe.stop()]);
   const { clients, commits, server } = world;
   const isSettled = await comesTrue(
@@ -43,7 +45,7 @@ export async function runCase(outage: OutageCase, options: RunOptions): Promise<
   );
   const final = await compareAll(world.admin, clients, server.url, options.patienceMs);
   const settling = isSettled ? [] : ["clients had not settled in the end"];
-  return summarize(outage, world, moments, final, [...notes, ...settling, ...lag.notes()]);
+  return summarize(outage, world, moments, final, [...notes, ...settling, ...lateness]);
 }
 
 async function watchRecovery(
