@@ -1,7 +1,7 @@
 /** Connections to Postgres. The only file that starts the driver. */
 
-import net from "node:net";
-import type { Duplex } from "node:stream";
+import type net from "node:net";
+import { Duplex } from "node:stream";
 import postgres from "postgres";
 import type { DatabaseUrl } from "./database_url.ts";
 import { dial } from "./dial.ts";
@@ -60,24 +60,18 @@ export function openPool(options: PoolOptions): Sql {
   return startDriver(options, {
     max: options.max,
     idle_timeout: IDLE_TIMEOUT_SECONDS,
-    socket: () => dialForPool(options.url),
+    socket: () => dial(options.url).catch(failingSocket),
   });
 }
 
 /**
- * A driver's connection whose socket can't be had never becomes free again: four failed queries,
- * and a pool of four is stuck for ever. One whose socket breaks does, so it is given one that will.
+ * A socket that fails as soon as the driver listens to it. The driver never uses a connection again
+ * whose socket could not even be made: after `max` failures in a row the pool would be dead for good.
  */
-async function dialForPool(url: DatabaseUrl): Promise<net.Socket> {
-  try {
-    return await dial(url);
-  } catch (error) {
-    const broken = new net.Socket();
-    // The driver begins to speak at once; it must hear the reason, and be listening by then.
-    broken.write = () => true;
-    setTimeout(() => broken.destroy(error instanceof Error ? error : new Error(String(error))));
-    return broken;
-  }
+function failingSocket(error: Error): Duplex {
+  const socket = new Duplex({ read() {}, write: (_chunk, _encoding, done) => done() });
+  setTimeout(() => socket.destroy(error), 0);
+  return socket;
 }
 
 /** Things common to all: nothing is left to the driver's look into the environment. */

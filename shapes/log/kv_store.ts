@@ -290,5 +290,5 @@ export class KvStore implements ShapeStore {
 
 /** The bytes, copied unless they are all of their buffer: a slab must not be kept for a part of it. */
 function owned(bytes: Uint8Array): Uint8Array {
-  return bytes.byteLength === bytes.buffer.byteLength ? bytes : bytes.slice();
+  return bytes.byteLength === bytes.buffer.byteLength ? bytes : new Uint8Array(bytes);
 }

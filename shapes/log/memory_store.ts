@@ -83,7 +83,7 @@ export class MemoryStore implements ShapeStore {
     const shape = this.#contents.shapes.get(handle);
     if (shape === undefined) return;
     if (shape.snapshot !== undefined) throw new TypeError(`Snapshot of "${handle}" is complete`);
-    if (bytes.length > 0) (shape.chunks[chunk] ??= []).push(bytes.slice());
+    if (bytes.length > 0) (shape.chunks[chunk] ??= []).push(new Uint8Array(bytes));
     this.#settle();
   }
 
@@ -110,7 +110,7 @@ export class MemoryStore implements ShapeStore {
       const first = formatOffset(entry.first);
       throw new RangeError(`Entry at ${first} is not beyond the log of "${handle}"`);
     }
-    shape.log.push({ first: entry.first, last: entry.last, bytes: entry.bytes.slice() });
+    shape.log.push({ first: entry.first, last: entry.last, bytes: new Uint8Array(entry.bytes) });
     shape.openChunkBytes += entry.bytes.length;
     this.#settle();
   }

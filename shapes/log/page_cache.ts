@@ -28,7 +28,7 @@ export class PageCache {
     if (page.length > CACHED_PAGE_BYTES_MAX || this.#pages.has(key)) return;
     // A page may be a small part of a slab, which it would keep alive for as long as it is cached.
     const isPart = page.length * 2 < page.buffer.byteLength;
-    this.#pages.set(key, isPart ? page.slice() : page);
+    this.#pages.set(key, isPart ? new Uint8Array(page) : page);
     this.#bytes += page.length + ENTRY_OVERHEAD_BYTES;
     for (const [oldest, { length }] of this.#pages) {
       if (this.#bytes <= this.#bytesMax) break;

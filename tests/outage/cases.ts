@@ -174,7 +174,7 @@ async function failOver(world: World): Promise<readonly string[]> {
   proxy.route(tcpTarget(standby.cluster));
   proxy.cut();
   await world.admin.sql.end({ timeout: 0 });
-  world.admin.sql = openAdmin(standby.cluster);
+  world.admin = openAdmin(standby.cluster);
   await comesTrue(() => commits.count < before, STATE_LIMIT_MS);
   return [`${before - commits.count} commits were undone by the failover`];
 }

@@ -53,7 +53,8 @@ export function judge(figures: CaseFigures, { intervalS }: Requirements): string
   const { catchUp, newClient, newShape } = figures;
   const shares = { "catch-up": catchUp, "new client": newClient, "new shape": newShape };
   for (const [kind, { answered, asked }] of Object.entries(shares)) {
-    if (answered < asked) {
+    if (asked === 0) faults.push(`no ${kind} request was sent`);
+    else if (answered < asked) {
       faults.push(`${asked - answered} of ${asked} ${kind} requests unanswered`);
     }
   }
@@ -62,6 +63,7 @@ export function judge(figures: CaseFigures, { intervalS }: Requirements): string
   if (figures.staleNewS > staleMaxS) {
     faults.push(`new client ${figures.staleNewS.toFixed(1)} s stale`);
   }
+  if (Number.isNaN(figures.staleNewS)) faults.push("no new client was seen");
   if (figures.recoveryS === undefined) faults.push("not live again");
   else if (figures.recoveryS > RECOVERY_MAX_S) {
     faults.push(`live again after ${figures.recoveryS.toFixed(1)} s`);

@@ -1,11 +1,12 @@
 /** What clients hold in the end, against what the tables hold. */
 
 import type postgres from "postgres";
-import { Fold, type Row, RowComparison, type RowFaults } from "./fold.ts";
+import { Fold, isFaulty, type Oddities, type Row, RowComparison, type RowFaults } from "./fold.ts";
 import type { LiveClient } from "./live_client.ts";
-import { FOLLOWED, type FollowedShape } from "./schema.ts";
 import { ANSWERED } from "./requests.ts";
+import { FOLLOWED, type FollowedShape, readRows } from "./schema.ts";
 import { syncAll } from "./shape_request.ts";
+import type { Admin } from "./world.ts";
 
 export interface FinalState {
   readonly lost: number;
@@ -13,58 +14,50 @@ export interface FinalState {
   readonly notes: readonly string[];
 }
 
-const CURSOR_ROWS = 10_000;
-
 /** True once every client holds what the tables hold. */
 export async function isEqual(
-  sql: postgres.Sql,
+  { sql, url }: Admin,
   clients: readonly LiveClient[],
 ): Promise<boolean> {
-  for (const client of clients) {
+  for (const { shape, rows } of clients) {
     const [{ count }] = await sql.unsafe(
-      `SELECT count(*)::int AS count FROM (${client.shape.query}) AS shape`,
+      `SELECT count(*)::int AS count FROM (${shape.query}) AS s`,
     );
-    if (client.fold.size !== count) return false;
+    if (rows !== count) return false;
   }
   for (const client of clients) {
-    if (isFaulty(await client.compare(readRows(sql, client.shape)))) return false;
+    if (isFaulty((await client.compare(url)).faults)) return false;
   }
   return true;
 }
 
 /** Compares the live clients and a last new client of each shape. */
 export async function compareAll(
-  sql: postgres.Sql,
+  { sql, url: databaseUrl }: Admin,
   clients: readonly LiveClient[],
   url: string,
   timeoutMs: number,
 ): Promise<FinalState> {
   let lost = 0, duplicated = 0;
   const notes: string[] = [];
-  const count = (name: string, faults: RowFaults, fold: Fold) => {
+  const count = (name: string, faults: RowFaults, oddities: Oddities) => {
     lost += faults.missing + faults.different;
-    duplicated += faults.extra + fold.doubleInserts;
-    if (isFaulty(faults) || fold.doubleInserts > 0 || fold.strays > 0) {
-      notes.push(
-        `${name}: ${faults.missing} missing, ${faults.different} different, ${faults.extra} extra, ` +
-          `${fold.doubleInserts} inserted twice, ${fold.strays} changed without being there`,
-      );
-    }
+    duplicated += faults.extra + oddities["inserted twice"];
+    const told = Object.entries({ ...faults, ...oddities }).filter(([, times]) => times > 0);
+    if (told.length === 0) return;
+    notes.push(`${name}: ${told.map(([what, times]) => `${times} ${what}`).join(", ")}`);
   };
   for (const client of clients) {
-    count(client.shape.name, await client.compare(readRows(sql, client.shape)), client.fold);
+    const { faults, oddities } = await client.compare(databaseUrl);
+    count(client.shape.name, faults, oddities);
   }
   for (const shape of new Set(FOLLOWED)) {
     const fold = new Fold();
     const { outcome } = await syncAll(url, shape.params, fold, timeoutMs);
     if (outcome !== ANSWERED) notes.push(`last new client of ${shape.name}: ${outcome}`);
-    count(`new client of ${shape.name}`, await compareTexts(fold, sql, shape), fold);
+    count(`new client of ${shape.name}`, await compareTexts(fold, sql, shape), fold.oddities());
   }
   return { lost, duplicated, notes };
-}
-
-function isFaulty({ missing, extra, different }: RowFaults): boolean {
-  return missing + extra + different > 0;
 }
 
 async function compareTexts(
@@ -79,10 +72,4 @@ async function compareTexts(
 
 function asTexts(row: Row): Row {
   return Object.fromEntries(Object.entries(row).map(([name, value]) => [name, `${value}`]));
-}
-
-async function* readRows(sql: postgres.Sql, { query }: FollowedShape): AsyncGenerator<Row[]> {
-  for await (const rows of sql.unsafe(query).cursor(CURSOR_ROWS)) {
-    yield rows.map((row) => ({ ...row }));
-  }
 }

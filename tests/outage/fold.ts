@@ -11,12 +11,19 @@ export type FoldMessage =
     readonly value: Row;
   };
 
+/** What a client was told that contradicts what it held, by what it was. */
+export interface Oddities {
+  readonly "inserted twice": number;
+  /** Half a row for apps. */
+  readonly "updated without being there": number;
+  readonly "deleted without being there": number;
+}
+
 export class Fold {
   readonly #rows = new Map<string, Row>();
-  /** Inserts of a key that was there. */
-  doubleInserts = 0;
-  /** Updates and deletes of a key that was not. */
-  strays = 0;
+  #doubleInserts = 0;
+  #strayUpdates = 0;
+  #strayDeletes = 0;
   /** How often it was sent back to start. */
   refetches = 0;
 
@@ -36,6 +43,14 @@ export class Fold {
     return this.#rows.values();
   }
 
+  oddities(): Oddities {
+    return {
+      "inserted twice": this.#doubleInserts,
+      "updated without being there": this.#strayUpdates,
+      "deleted without being there": this.#strayDeletes,
+    };
+  }
+
   #startAgain(): void {
     this.refetches++;
     this.#rows.clear();
@@ -45,15 +60,15 @@ export class Fold {
     const known = this.#rows.get(key);
     switch (operation) {
       case "insert":
-        if (known) this.doubleInserts++;
+        if (known) this.#doubleInserts++;
         this.#rows.set(key, value);
         break;
       case "update":
-        if (!known) this.strays++;
+        if (!known) this.#strayUpdates++;
         this.#rows.set(key, { ...known, ...value });
         break;
       case "delete":
-        if (!this.#rows.delete(key)) this.strays++;
+        if (!this.#rows.delete(key)) this.#strayDeletes++;
         break;
     }
   }
@@ -67,6 +82,10 @@ export interface RowFaults {
   extra: number;
   /** With other values. */
   different: number;
+}
+
+export function isFaulty({ missing, extra, different }: RowFaults): boolean {
+  return missing + extra + different > 0;
 }
 
 /** Compares by an identifying column; `expected` may come in pieces. */

@@ -1,13 +1,9 @@
-/** An official client that follows a shape and remembers how old what it shows has been. */
+/** An official client that follows a shape, and how old what it shows has been. */
 
-import {
-  type BackoffOptions,
-  type Message,
-  type Row as ClientRow,
-  ShapeStream,
-} from "@electric-sql/client";
+import { Worker } from "node:worker_threads";
+import type { BackoffOptions } from "@electric-sql/client";
+import type { Comparison, FromClient, Progress, ToClient } from "./client_messages.ts";
 import type { CommitLog } from "./commit_log.ts";
-import { Fold, type FoldMessage, type Row, RowComparison, type RowFaults } from "./fold.ts";
 import type { FollowedShape } from "./schema.ts";
 import type { ServiceClock } from "./service_clock.ts";
 
@@ -19,27 +15,31 @@ export interface LiveClientOptions {
   readonly backoff?: BackoffOptions;
 }
 
-export class LiveClient implements Disposable {
+const WORKER = new URL("./client_worker.ts", import.meta.url);
+
+export class LiveClient implements AsyncDisposable {
   readonly shape: FollowedShape;
-  readonly fold = new Fold();
   /** The greatest marker that it has seen. */
   seen = -1;
+  /** Rows that it holds. */
+  rows = 0;
+  /** How often it was sent back to start. */
+  refetches = 0;
   readonly #options: LiveClientOptions;
-  readonly #stop = new AbortController();
+  readonly #worker = new Worker(WORKER);
+  readonly #waiting: ((comparison: Comparison) => void)[] = [];
   #stalestMs = 0;
   #isMeasuring = false;
 
   constructor(options: LiveClientOptions) {
     this.shape = options.shape;
     this.#options = options;
-    const stream = new ShapeStream({
-      url: `${options.url}/v1/shape`,
-      params: options.shape.params,
-      signal: this.#stop.signal,
-      onError: () => ({}),
-      ...options.backoff ? { backoffOptions: options.backoff } : {},
+    this.#worker.on("message", (message: FromClient) => {
+      if (message.kind === "progress") this.#note(message);
+      else this.#waiting.shift()?.(message);
     });
-    stream.subscribe((messages) => this.#accept(messages));
+    const { url, shape, backoff } = options;
+    this.#send({ kind: "start", url, shape: shape.name, backoff });
   }
 
   /** From now on ages count. */
@@ -49,41 +49,37 @@ export class LiveClient implements Disposable {
 
   /** The greatest age so far of a write that it had not seen, in ms. */
   get stalestMs(): number {
-    this.#measure();
+    this.#measure(performance.now());
     return this.#stalestMs;
   }
 
-  /** How its rows differ from the table's, which come in pieces. */
-  async compare(pieces: AsyncIterable<readonly Row[]>): Promise<RowFaults> {
-    const comparison = new RowComparison(this.fold.rows(), this.shape.idColumn);
-    for await (const rows of pieces) comparison.expect(rows);
-    return comparison.finish();
+  /** How its rows differ from the table's. */
+  compare(databaseUrl: string): Promise<Comparison> {
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
+      this.#send({ kind: "compare", databaseUrl });
+    });
   }
 
-  #accept(messages: readonly Message<ClientRow>[]): void {
-    for (const message of messages) {
-      this.fold.apply(message as FoldMessage);
-      if ("value" in message && this.shape.isMarker(message.value)) {
-        this.#see(Number(message.value.n));
-      }
-    }
+  #send(message: ToClient): void {
+    this.#worker.postMessage(message);
   }
 
-  #see(marker: number): void {
-    if (marker <= this.seen) return;
-    this.#measure();
-    this.seen = marker;
+  #note({ seen, rows, refetches, atMs }: Progress): void {
+    if (seen > this.seen) this.#measure(atMs - performance.timeOrigin);
+    this.seen = seen;
+    this.rows = rows;
+    this.refetches = refetches;
   }
 
   /** An age is greatest just before it ends: measuring then and in the end misses nothing. */
-  #measure(): void {
+  #measure(nowMs: number): void {
     if (!this.#isMeasuring) return;
     const { commits, clock } = this.#options;
-    const age = commits.age(this.seen, clock.read(performance.now()));
-    this.#stalestMs = Math.max(this.#stalestMs, age);
+    this.#stalestMs = Math.max(this.#stalestMs, commits.age(this.seen, clock.read(nowMs)));
   }
 
-  [Symbol.dispose](): void {
-    this.#stop.abort();
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#worker.terminate();
   }
 }

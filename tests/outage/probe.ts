@@ -91,6 +91,11 @@ export class Probe implements AsyncDisposable {
     return answer;
   }
 
+  /** From now on ages count. */
+  startMeasuring(): void {
+    this.stalestNewMs = NaN;
+  }
+
   /** Ends asking, and waits for the last answers. */
   async stop(): Promise<void> {
     this.#stop.abort();

@@ -23,6 +23,7 @@ function runOptions({ isQuick, rows }: Arguments): RunOptions {
       faultMs: (seconds) => Math.min(QUICK_FAULT_MAX_MS, seconds * 1_000),
       rows,
       windowMs: 5_000,
+      windowAfterMs: 2_500,
       patienceMs: 15_000,
       newClientIntervalMs: 1_000,
     }
@@ -30,6 +31,7 @@ function runOptions({ isQuick, rows }: Arguments): RunOptions {
       faultMs: (seconds) => seconds * 1_000,
       rows,
       windowMs: 10_000,
+      windowAfterMs: 5_000,
       patienceMs: 120_000,
       newClientIntervalMs: 2_000,
     };

@@ -9,8 +9,9 @@ import { WHOLE } from "./schema.ts";
 import { comesTrue, openWorld, type World } from "./world.ts";
 
 export interface RunOptions extends Timing {
-  /** Observed from the cause's beginning for so long at least. */
+  /** Observed for so long at least from the cause's beginning, and from its end. */
   readonly windowMs: number;
+  readonly windowAfterMs: number;
   /** How long recovery, and then the last changes, are waited for. */
   readonly patienceMs: number;
   readonly newClientIntervalMs: number;
@@ -29,33 +30,36 @@ export async function runCase(outage: OutageCase, options: RunOptions): Promise<
   const { newClientIntervalMs } = options;
   await using world = await openWorld({ newClientIntervalMs, ...outage.world });
   using lag = new LoopLag();
-  for (const client of world.clients) client.startMeasuring();
+  for (const one of [...world.clients, world.probe]) one.startMeasuring();
   const startMs = performance.now();
   const notes = await outage.cause(world, options) ?? [];
   const moments = await watchRecovery(world, startMs, options);
+  // What comes is work that may well make it late, and nothing is measured any more.
+  const lateness = lag.notes();
   await Promise.all([world.writer.stop(), world.probe.stop()]);
-  const { clients, commits, admin, server } = world;
+  const { clients, commits, server } = world;
   const isSettled = await comesTrue(
     async () =>
-      clients.every(({ seen }) => seen >= commits.last) && await isEqual(admin.sql, clients),
+      clients.every(({ seen }) => seen >= commits.last) && await isEqual(world.admin, clients),
     options.patienceMs,
   );
-  const final = await compareAll(admin.sql, clients, server.url, options.patienceMs);
+  const final = await compareAll(world.admin, clients, server.url, options.patienceMs);
   const settling = isSettled ? [] : ["clients had not settled in the end"];
-  return summarize(outage, world, moments, final, [...notes, ...settling, ...lag.notes()]);
+  return summarize(outage, world, moments, final, [...notes, ...settling, ...lateness]);
 }
 
 async function watchRecovery(
   { clients, commits, status }: World,
   startMs: number,
-  { windowMs, patienceMs }: RunOptions,
+  { windowMs, windowAfterMs, patienceMs }: RunOptions,
 ): Promise<Moments> {
   const endMs = performance.now(), lastMarker = commits.last;
+  const enoughMs = Math.max(startMs + windowMs, endMs + windowAfterMs);
   let freshMs: number | undefined;
   await comesTrue(() => {
     if (clients.every(({ seen }) => seen > lastMarker)) freshMs ??= performance.now();
     return freshMs !== undefined && (status.status === "live" || status.isMissing) &&
-      performance.now() - startMs > windowMs;
+      performance.now() > enoughMs;
   }, Math.max(patienceMs, windowMs));
   const liveMs = status.isMissing ? freshMs : status.liveSince(endMs);
   return { startMs, endMs, freshMs, liveMs };
@@ -87,7 +91,7 @@ function summarize(
     freshS: since(freshMs),
     lost: final.lost,
     duplicated: final.duplicated,
-    sentBack: clients.filter(({ fold }) => fold.refetches > 0).length + (probe.isSentBack ? 1 : 0),
+    sentBack: clients.filter(({ refetches }) => refetches > 0).length + (probe.isSentBack ? 1 : 0),
     statuses: status.changes.map(({ status, reason, atMs }) =>
       `${((atMs - startMs) / 1_000).toFixed(1)} ${status}${reason && ` (${reason})`}`
     ),

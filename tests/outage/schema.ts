@@ -1,5 +1,6 @@
 /** The tables that are written to and the shapes that are followed. */
 
+import type postgres from "postgres";
 import type { Row } from "./fold.ts";
 
 /** The server's own role, which may do what our documentation asks for and nothing more. */
@@ -66,6 +67,18 @@ export const KEYLESS: FollowedShape = {
 
 /** One entry a client. */
 export const FOLLOWED: readonly FollowedShape[] = [WHOLE, WHOLE, FILTERED, FILTERED, KEYLESS];
+
+const CURSOR_ROWS = 10_000;
+
+/** The rows that the shape must hold, in pieces. */
+export async function* readRows(
+  sql: postgres.Sql,
+  { query }: FollowedShape,
+): AsyncGenerator<readonly Row[]> {
+  for await (const rows of sql.unsafe(query).cursor(CURSOR_ROWS)) {
+    yield rows.map((row) => ({ ...row }));
+  }
+}
 
 /** Parameters of a shape that nobody has asked for yet; number the calls from 1. */
 export function unknownShape(number: number): Readonly<Record<string, string>> {

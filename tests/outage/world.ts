@@ -44,8 +44,14 @@ export interface World extends AsyncDisposable {
   readonly writer: Writer;
   readonly probe: Probe;
   readonly status: StatusWatch;
-  /** For the superuser, past any proxy; of the primary until a failover. */
-  readonly admin: { sql: postgres.Sql };
+  /** Of the primary until a failover. */
+  admin: Admin;
+}
+
+/** For the superuser, past any proxy. */
+export interface Admin {
+  readonly sql: postgres.Sql;
+  readonly url: string;
 }
 
 /** Starts it all and resolves when every client is up to date and the writer writes. */
@@ -53,7 +59,7 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   await using stack = new AsyncDisposableStack();
   const primary = stack.use(await startPrimary());
   const standby = options.hasStandby ? stack.use(await startStandby(primary)) : undefined;
-  const admin = { sql: openAdmin(primary) };
+  const admin = openAdmin(primary);
   stack.defer(() => admin.sql.end({ timeout: 0 }));
   const proxy = stack.use(new TcpProxy(tcpTarget(primary)));
   if (options.isReplicationLocal) proxy.route(socketTarget(primary), ["replication"]);
@@ -84,15 +90,20 @@ export async function openWorld(options: WorldOptions): Promise<World> {
   await until(() => clients.every(({ seen }) => seen >= 10), START_MS, "clients see writes");
   const parts = { primary, standby, proxy, server, clients, commits, clock, serverClock };
   const moved = stack.move();
-  return {
+  const world: World = {
     ...parts,
     ...{ writer, probe, status, admin },
-    [Symbol.asyncDispose]: () => moved.disposeAsync(),
+    async [Symbol.asyncDispose]() {
+      await world.admin.sql.end({ timeout: 0 });
+      await moved.disposeAsync();
+    },
   };
+  return world;
 }
 
-export function openAdmin(cluster: Cluster): postgres.Sql {
-  return postgres(cluster.url(DATABASE), { max: 2, onnotice: () => {} });
+export function openAdmin(cluster: Cluster): Admin {
+  const url = cluster.url(DATABASE);
+  return { sql: postgres(url, { max: 2, onnotice: () => {} }), url };
 }
 
 /** Whether the condition came to hold in time. */

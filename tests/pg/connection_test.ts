@@ -6,7 +6,7 @@ import {
   withCaCertificate,
 } from "../../replication/database_url.ts";
 import { classifyPostgresError } from "../../replication/postgres_error.ts";
-import { sharedServerUrl, testDatabase } from "../support/postgres.ts";
+import { sharedServerUrl, startCluster, testDatabase } from "../support/postgres.ts";
 import { waitUntil } from "../support/recording_sink.ts";
 
 async function serverUrl(parameters = ""): Promise<DatabaseUrl> {
@@ -130,6 +130,20 @@ Deno.test("openPool() cancels a query without harm to the process", async () => 
   } finally {
     await pool.end({ timeout: 1 });
   }
+});
+
+Deno.test("openPool() works again after more failed tries than it has connections", async () => {
+  await using cluster = await startCluster();
+  const sql = openPool({ url: parseDatabaseUrl(cluster.url()), max: 2 });
+  await sql`SELECT 1`;
+  await cluster.stop();
+  for (let attempt = 0; attempt < 5; attempt++) {
+    await assert.rejects(async () => await sql`SELECT 1`);
+  }
+  await cluster.start();
+  const [row] = await sql`SELECT 1 AS one`;
+  assert.equal(row.one, 1);
+  await sql.end({ timeout: 1 });
 });
 
 Deno.test("dial() never downgrades what must be encrypted", async () => {

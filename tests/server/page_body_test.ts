@@ -103,6 +103,17 @@ Deno.test("pageBody() never opens a page that is closed unread", async () => {
   deepEqual(counts, { opened: 0, returned: 0 });
 });
 
+Deno.test("pageBody() leaves the bytes of a page alone, which others share", async () => {
+  const item = encodeItem(JSON.stringify("x".repeat(BODY_PIECE_BYTES)));
+  // A Node buffer's slice() is a view, and the store's bytes may be one.
+  for (const bytes of [item, Buffer.from(item)]) {
+    const body = pageBody(bytesPage(bytes));
+    if (body.kind !== "stream") throw new TypeError("Too short to be streamed");
+    ok(await body.source.pull());
+    equal(decoder.decode(bytes), decoder.decode(item));
+  }
+});
+
 Deno.test("frameEvents() makes one event of each message", () => {
   const last = new TextEncoder().encode("data: end\n\n");
   const framed = frameEvents(itemBytes({ a: [1, { b: "," }] }, { c: '"},{"' }), last);
@@ -137,13 +148,4 @@ Deno.test("EventFramer frames any messages, however their bytes are cut", () => 
   const seed = Date.now();
   console.log(`seed ${seed}`);
   fc.assert(property, { seed, numRuns: 500 });
-});
-
-Deno.test("pageBody() leaves pieces as they are, whatever kind of array they come as", async () => {
-  const piece = Buffer.from(itemBytes({ key: "x".repeat(BODY_PIECE_BYTES) }));
-  const answer = pageBody(streamPage([piece]));
-  if (answer.kind !== "stream") throw new TypeError("Expected a stream");
-  const first = await answer.source.pull();
-  equal(first?.[0], "[".charCodeAt(0));
-  equal(piece[0], ",".charCodeAt(0));
 });
