@@ -51,6 +51,8 @@ export class SendSlots {
       this.#hold(delivery);
       begin();
     }
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 
   /** While somebody waits: takes the slots of those whose clients are slow. */
