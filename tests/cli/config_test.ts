@@ -31,6 +31,7 @@ Deno.test("resolveConfig() has the reference server's defaults", () => {
     poolSize: 20,
     streamId: "default",
     isManualPublishing: false,
+    maxRetainedBytes: undefined,
     secret: undefined,
     isInsecure: true,
     port: 3000,
