@@ -32,6 +32,8 @@ Deno.test("resolveConfig() has the reference server's defaults", () => {
     streamId: "default",
     isManualPublishing: false,
     maxRetainedBytes: undefined,
+    idleTimeoutMs: 0,
+    wakeIntervalMs: 300_000,
     secret: undefined,
     isInsecure: true,
     port: 3000,
