@@ -80,6 +80,20 @@ export const durationMs: ValueType<number> = {
   format: (ms) => `${ms}ms`,
 };
 
+/** Milliseconds; 0 turns it off, and less than `minMs` would do more harm than good. */
+export function optionalDurationMs(minMs: number): ValueType<number> {
+  return {
+    name: "duration",
+    parse(value) {
+      if (/^\s*0\s*$/.test(value)) return 0;
+      const ms = durationMs.parse(value);
+      if (ms >= minMs) return ms;
+      throw new RangeError(`Expected 0 or at least ${minMs / 1000}s, got "${value}"`);
+    },
+    format: (ms) => ms === 0 ? "0" : durationMs.format(ms),
+  };
+}
+
 /** Bytes; a bare number is bytes too. */
 export const bytes: ValueType<number> = {
   name: "size",

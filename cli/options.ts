@@ -10,6 +10,7 @@ import {
   durationMs,
   integer,
   oneOf,
+  optionalDurationMs,
   type RequestLimits,
   requestLimits,
   streamId,
@@ -35,6 +36,10 @@ export interface ServeConfig {
   readonly isManualPublishing: boolean;
   /** WAL that the slot may make the server keep; undefined for no limit of ours. */
   readonly maxRetainedBytes: number | undefined;
+  /** Without transactions and requests for so long all connections are closed; 0 for never. */
+  readonly idleTimeoutMs: number;
+  /** Between looks at the database while they are closed. */
+  readonly wakeIntervalMs: number;
   /** Undefined exactly when `isInsecure`. */
   readonly secret: string | undefined;
   readonly isInsecure: boolean;
@@ -138,6 +143,24 @@ export const OPTIONS: OptionTable = {
     initial: undefined,
     initialDoc: "no limit",
     doc: "WAL that the server keeps for us beyond which the slot is dropped and later made anew",
+  },
+  idleTimeoutMs: {
+    flag: "replication-idle-timeout",
+    env: ["ELECTRIC_REPLICATION_IDLE_TIMEOUT"],
+    type: optionalDurationMs(30_000),
+    initial: 0,
+    initialDoc: "0, which is never",
+    doc: "Without transactions and requests for so long all connections to Postgres are closed, " +
+      "until the next request",
+  },
+  wakeIntervalMs: {
+    flag: "replication-wake-interval",
+    env: ["ELECTRIC_REPLICATION_WAKE_INTERVAL"],
+    type: durationMs,
+    initial: 5 * 60_000,
+    doc:
+      "While connections are closed the WAL that the server keeps is looked at this often, and " +
+      "read when it is much",
   },
   secret: {
     flag: "secret",

@@ -33,6 +33,7 @@ import { loadParser } from "../shapes/where/parse.ts";
 import { VERSION } from "./help.ts";
 import type { LineLogger } from "./logger.ts";
 import type { ServeConfig } from "./options.ts";
+import { countRequests } from "./request_activity.ts";
 import { lockStorage } from "./storage_lock.ts";
 import { StreamIntake } from "./stream_intake.ts";
 
@@ -88,17 +89,19 @@ export async function serve(
     streamId,
     isManual,
     maxRetainedBytes: config.maxRetainedBytes,
+    idleTimeoutMs: config.idleTimeoutMs,
+    wakeIntervalMs: config.wakeIntervalMs,
+    whileAwake: (signal) => watchSource(source, catalog, signal),
     sink: new StreamIntake({ continuity, catalog, ingest, source, admin }),
     logger: component("replication"),
     onMode: (mode) => catalog.setMode(mode),
   });
   const status = () => describeService(catalog, refresher, health);
-  const listener = openPort(config, { service: catalog, status }, logger, ending);
+  const listener = openPort(config, { service: catalog, status, health }, logger, ending);
   logger.info("Listening", { port: listener.addr.port, shapes: state.shapes.length });
 
   const working = [
     health.run(ending),
-    watchSource(source, catalog, ending),
     refresher.run(ending),
   ];
   evictRegularly(config, catalog, stack);
@@ -239,7 +242,11 @@ function databaseUrl(config: ServeConfig, text: string): DatabaseUrl {
 
 function openPort(
   config: ServeConfig,
-  { service, status }: { service: Catalog; status: () => StatusReport },
+  { service, status, health }: {
+    service: Catalog;
+    status: () => StatusReport;
+    health: ReplicationHealth;
+  },
   logger: LineLogger,
   shutdown: AbortSignal,
 ): Listener {
@@ -260,7 +267,10 @@ function openPort(
     logger: logger.with({ component: "http" }),
     shutdown,
   });
-  return listen({ handler, hostname: config.listenHost, port: config.port, shutdown });
+  const counted = config.idleTimeoutMs === 0
+    ? handler
+    : countRequests(handler, () => health.beginRequest());
+  return listen({ handler: counted, hostname: config.listenHost, port: config.port, shutdown });
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -1,8 +1,8 @@
 /** Takes the replication stream into the domain: each session is checked before its events come. */
 
 import type { Sql } from "../replication/connection.ts";
-import type { Session, StreamSink } from "../replication/replicator.ts";
 import { parseLsn } from "../replication/lsn.ts";
+import type { Session, StreamSink } from "../replication/stream_sink.ts";
 import type { GapCause } from "../replication/setup_plan.ts";
 import type { PostgresSource } from "../replication/source.ts";
 import type { Catalog } from "../shapes/catalog.ts";

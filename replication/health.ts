@@ -9,10 +9,13 @@ import { createModeState, type ModeEvent, type ModeState, nextModeState } from "
 import { modeReasonOf } from "./mode_reason.ts";
 import { classifyPostgresError, describePostgresError } from "./postgres_error.ts";
 import type { Probe } from "./probe.ts";
-import { Replicator, type StreamSink, WAITING_FOR_LOCK } from "./replicator.ts";
+import { Replicator, WAITING_FOR_CLIENT, WAITING_FOR_LOCK } from "./replicator.ts";
 import { ServerWatch } from "./server_watch.ts";
 import { setupNames } from "./setup_plan.ts";
+import { Sleeper } from "./sleeper.ts";
 import { connectionStatus, replicationStatus } from "./status_report.ts";
+import type { StreamSink } from "./stream_sink.ts";
+import { budgetBytes, retainedBytes } from "./wal_budget.ts";
 
 export interface HealthOptions {
   /** Straight to the database, not through a pooler. */
@@ -25,6 +28,12 @@ export interface HealthOptions {
   readonly maxRetainedBytes?: number;
   /** How long another instance that holds the lock may give no sign of life. */
   readonly holderSilenceMs?: number;
+  /** Without transactions and requests for so long all connections are closed; 0 for never. */
+  readonly idleTimeoutMs?: number;
+  /** Between looks at the WAL that the server keeps meanwhile. */
+  readonly wakeIntervalMs?: number;
+  /** What else uses the database all the time: until the signal fires, and again after a sleep. */
+  readonly whileAwake?: (signal: AbortSignal) => Promise<void>;
   readonly sink: StreamSink;
   readonly logger: Logger;
   /** Called whenever anything of the mode changes. */
@@ -32,12 +41,17 @@ export interface HealthOptions {
   readonly now?: () => number;
 }
 
+const WAKE_INTERVAL_MS = 5 * 60_000;
+/** WAL that a sleeping server may pile up where nothing else says how much. */
+const SLEEP_RETAINED_BYTES = 2 ** 30;
+
 /** Owns the replicator and the watch over it. */
 export class ReplicationHealth {
   readonly #options: HealthOptions;
   readonly #now: () => number;
   readonly #replicator: Replicator;
   readonly #watch: ServerWatch;
+  readonly #sleeper: Sleeper;
   readonly #limiter = new LogLimiter();
   #state: ModeState;
   #probe: Probe | undefined;
@@ -46,12 +60,13 @@ export class ReplicationHealth {
 
   /** Throws `RangeError` for a stream id that can't name a slot. */
   constructor(options: HealthOptions) {
-    const { url, streamId, isManual, sink, logger } = options;
+    const { url, streamId, isManual, logger } = options;
     const now = options.now ?? Date.now;
     this.#options = options;
     this.#now = now;
     this.#state = createModeState(WAITING_FOR_LOCK, now());
     const onEvent = (event: ModeEvent) => this.#apply(event);
+    const sink = this.#listenTo(options.sink);
     const replicator = new Replicator({ url, streamId, isManual, sink, logger, now, onEvent });
     this.#replicator = replicator;
     this.#watch = new ServerWatch({
@@ -64,6 +79,15 @@ export class ReplicationHealth {
       replicator,
       onAnswer: (probe) => this.#noteAnswer(probe),
       onSilence: (error) => this.#noteSilence(error),
+    });
+    this.#sleeper = new Sleeper({
+      idleTimeoutMs: options.idleTimeoutMs ?? 0,
+      wakeIntervalMs: options.wakeIntervalMs ?? WAKE_INTERVAL_MS,
+      now,
+      maySleep: () => this.mode.kind === "live",
+      work: (signal) => this.#work(signal),
+      onSleep: () => this.#halt("sleeping"),
+      look: () => this.#mustWake(),
     });
   }
 
@@ -78,7 +102,57 @@ export class ReplicationHealth {
 
   /** Streams and looks until the signal fires; never rejects. */
   async run(signal: AbortSignal): Promise<void> {
-    await Promise.all([this.#replicator.run(signal), this.#watch.run(signal)]);
+    await this.#sleeper.run(signal);
+    this.#halt("stopping");
+  }
+
+  /**
+   * A request begins: it keeps the connections open, and opens them if they are closed. What is
+   * returned tells that it has ended.
+   */
+  beginRequest(): () => void {
+    return this.#sleeper.activity.begin();
+  }
+
+  async #work(signal: AbortSignal): Promise<void> {
+    const { whileAwake } = this.#options;
+    await Promise.all([
+      this.#replicator.run(signal),
+      this.#watch.run(signal),
+      whileAwake?.(signal),
+    ]);
+  }
+
+  #halt(reason: "sleeping" | "stopping"): void {
+    this.#apply({ kind: "halted", reason, detail: WAITING_FOR_CLIENT });
+  }
+
+  /** Whether so much WAL is kept for us that it has to be read now. */
+  async #mustWake(): Promise<boolean> {
+    try {
+      const probe = await this.#watch.peek();
+      const budget = budgetBytes(probe, this.#options.maxRetainedBytes);
+      const limit = budget === undefined ? SLEEP_RETAINED_BYTES : budget / 2;
+      return (retainedBytes(probe) ?? 0) > limit;
+    } catch (error) {
+      this.#options.logger.info("Cannot look at the slot while asleep", {
+        error: describePostgresError(error),
+      });
+      return false;
+    }
+  }
+
+  /** The sink, with an ear for changes. */
+  #listenTo(sink: StreamSink): StreamSink {
+    return {
+      beforeGap: (cause) => sink.beforeGap(cause),
+      begin: (session) => sink.begin(session),
+      end: () => sink.end(),
+      accept: (events) => {
+        if (events.some(({ kind }) => kind === "change")) this.#sleeper.activity.note();
+        return sink.accept(events);
+      },
+    };
   }
 
   report(): { connection: ConnectionStatus; replication: ReplicationStatus } {
@@ -127,7 +201,8 @@ export class ReplicationHealth {
 
   #logMode(before: Mode, { kind, reason, detail, sinceMs }: Mode): void {
     // A start and an end in which nothing is wrong are no news.
-    const isFirst = kind === "live" && before.reason === "starting";
+    const isFirst = kind === "live" &&
+      (before.reason === "starting" || before.reason === "sleeping");
     if (isFirst || reason === "starting" || reason === "stopping") return;
     const times = this.#limiter.admit(`${kind} ${reason}`, this.#now());
     if (times === undefined) return;

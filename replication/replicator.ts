@@ -1,6 +1,5 @@
 /** Keeps the replication stream running: connects, sets up, streams, and starts again, for ever. */
 
-import type { StreamEvent } from "../shapes/change.ts";
 import type { ModeReason } from "../shapes/mode.ts";
 import type { Logger } from "../shapes/ports.ts";
 import { Alarm } from "./alarm.ts";
@@ -26,48 +25,7 @@ import {
   startReplicationCommand,
 } from "./setup_plan.ts";
 import { ReplicationStream } from "./stream.ts";
-
-/** What a stream that is about to start belongs to. */
-export interface Session {
-  /** With the timeline, the identity of the database's history. */
-  readonly systemId: string;
-  readonly timeline: number;
-  readonly database: string;
-  /** `server_version_num`: 180004 is 18.4. */
-  readonly serverVersion: number;
-  /**
-   * The slot was made since the last `begin` that resolved: changes may be missing before
-   * `confirmedLsn`. After a crash in between only the sink can know, when `confirmedLsn` is beyond
-   * what it has stored.
-   */
-  readonly isSlotNew: boolean;
-  /** The stream brings every transaction whose commit ends after this, some of them again. */
-  readonly confirmedLsn: bigint;
-}
-
-export interface StreamSink {
-  /**
-   * Called before the slot is dropped or a new one made, which waits for it: the stream that comes
-   * will not go on where the last one ended. When it resolves it must be durable that every shape
-   * lacks changes, because a crash right after it leaves nothing else that tells. May be called
-   * again for the same gap; `begin` follows once there is a stream again. A rejection makes the
-   * replicator try again.
-   */
-  beforeGap(cause: GapCause): Promise<void>;
-  /**
-   * Called before each (re)start of the stream, which waits for it. What the previous stream left
-   * unfinished must be settled or dropped when it resolves; relations will be announced anew. A
-   * rejection makes the replicator try again.
-   */
-  begin(session: Session): Promise<void>;
-  /**
-   * Events in order. A returned promise is back-pressure: no more are delivered until it resolves.
-   * An error or rejection ends the stream, which starts again from what was confirmed.
-   */
-  accept(events: readonly StreamEvent[]): Promise<void> | undefined;
-  /** The stream has ended: what it left unfinished comes again after the next `begin`. */
-  end(): void;
-}
+import type { StreamSink } from "./stream_sink.ts";
 
 export interface ReplicatorOptions {
   readonly url: DatabaseUrl;
@@ -88,7 +46,8 @@ export interface ReplicatorOptions {
 export const WAITING_FOR_LOCK = "Timeout waiting for Postgres lock acquisition";
 /** A try without an answer for so long began when there was none to be had. */
 const ANSWER_PATIENCE_MS = 1000;
-const WAITING_FOR_CLIENT = "Timeout waiting for replication client to be ready";
+/** And while there is no stream on purpose. */
+export const WAITING_FOR_CLIENT = "Timeout waiting for replication client to be ready";
 const PENDING_TRANSACTIONS =
   ". Check that you don't have pending transactions in the database. Electric has to wait for all " +
   "pending transactions to commit or rollback before it can create the replication slot.";
@@ -166,8 +125,12 @@ export class Replicator {
     this.#stream?.confirm(lsn);
   }
 
-  /** Runs until the signal fires; closes the stream in an orderly way then. Never rejects. */
+  /**
+   * Runs until the signal fires; closes the stream in an orderly way then. Never rejects. May be run
+   * again afterwards.
+   */
   async run(signal: AbortSignal): Promise<void> {
+    this.#outageSinceMs = this.#now();
     while (!signal.aborted) {
       try {
         await this.#runSession(signal);
@@ -178,7 +141,8 @@ export class Replicator {
         this.#isHurried = false;
       }
     }
-    this.#emit({ kind: "halted", reason: "stopping", detail: WAITING_FOR_CLIENT });
+    this.#streamingSinceMs = undefined;
+    this.#lastError = undefined;
   }
 
   /** Something has changed: ends the wait before the next try, and a try that got no answer. */

@@ -79,6 +79,15 @@ export class ServerWatch {
     await this.#prober[Symbol.asyncDispose]();
   }
 
+  /** Looks once while nothing runs, and closes the connection; rejects as `Prober.look` does. */
+  async peek(): Promise<Probe> {
+    try {
+      return await this.#prober.look(undefined);
+    } finally {
+      await this.#prober[Symbol.asyncDispose]();
+    }
+  }
+
   lookNow(): void {
     this.#nextLook.ring();
   }

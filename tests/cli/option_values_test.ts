@@ -6,6 +6,7 @@ import {
   durationMs,
   integer,
   oneOf,
+  optionalDurationMs,
   requestLimits,
   streamId,
   type ValueType,
@@ -125,4 +126,14 @@ Deno.test("databaseUrl never quotes the URL: it may hold a password", () => {
   for (const text of ["mysql://u:hidden@h", "postgresql://u:hidden@h/d?sslmode=nope"]) {
     assert.throws(() => databaseUrl.parse(text), (error) => !String(error).includes("hidden"));
   }
+});
+
+Deno.test("optionalDurationMs() reads 0 as never and refuses what is too short", () => {
+  const type = optionalDurationMs(30_000);
+  assert.equal(type.parse("0"), 0);
+  assert.equal(type.parse("30s"), 30_000);
+  assert.equal(type.parse("300000"), 300_000);
+  assert.throws(() => type.parse("29s"), /Expected 0 or at least 30s, got "29s"/);
+  assert.throws(() => type.parse("soon"), SyntaxError);
+  for (const ms of [0, 45_000]) assert.equal(type.parse(type.format(ms)), ms);
 });

@@ -2,7 +2,7 @@
 
 import type { StreamEvent } from "../../shapes/change.ts";
 import type { Logger } from "../../shapes/ports.ts";
-import type { Session, StreamSink } from "../../replication/replicator.ts";
+import type { Session, StreamSink } from "../../replication/stream_sink.ts";
 import type { GapCause } from "../../replication/setup_plan.ts";
 
 const WAIT_LIMIT_MS = 20_000;
