@@ -1,7 +1,12 @@
 /** When to report to the server, and how long to wait before the next try. */
 
-/** Others tell by the time of our last status whether we live (lock_breaker.ts). */
-const STATUS_INTERVAL_MAX_MS = 2000;
+/**
+ * Others tell by the time of our last status whether we live (lock_breaker.ts), and we by what comes
+ * back whether the server does.
+ */
+const STATUS_INTERVAL_MAX_MS = 500;
+/** Silence of a server that was asked for an answer twice. */
+const SILENT_MS = 1200;
 const STATUS_INTERVAL_MIN_MS = 100;
 /** How long confirmations gather before they are reported. */
 const CONFIRM_DELAY_MS = 100;
@@ -35,7 +40,7 @@ export function createLiveness(walSenderTimeoutMs: number, nowMs: number): Liven
   };
 }
 
-/** A third of the server's patience, so that one lost turn of ours does no harm; 2 s at most. */
+/** A third of the server's patience, so that one lost turn of ours does no harm; 0.5 s at most. */
 export function statusIntervalMs(walSenderTimeoutMs: number): number {
   if (walSenderTimeoutMs <= 0) return STATUS_INTERVAL_MAX_MS;
   const third = Math.floor(walSenderTimeoutMs / 3);
@@ -58,6 +63,14 @@ export function mustRequestReply(liveness: Liveness, nowMs: number): boolean {
   if (liveness.isPaused) return false;
   const silentMs = nowMs - liveness.lastReceivedMs;
   return silentMs >= statusIntervalMs(liveness.walSenderTimeoutMs);
+}
+
+/**
+ * Whether nothing comes though it was asked for. That is no reason to give a stream up, for the
+ * server may be busy, but changes may be waiting that nobody hears of.
+ */
+export function isSilent(liveness: Liveness, nowMs: number): boolean {
+  return !liveness.isPaused && nowMs - liveness.lastReceivedMs >= SILENT_MS;
 }
 
 /**

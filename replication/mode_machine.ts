@@ -19,6 +19,8 @@ export type ModeEvent =
   /** Another instance holds the lock. */
   | { readonly kind: "waitingForLock"; readonly detail: string }
   | { readonly kind: "streaming" }
+  /** The stream gives no answer: it may be busy, or none any more. */
+  | { readonly kind: "silent"; readonly detail: string }
   /** The stream ended, or its set-up failed. */
   | { readonly kind: "interrupted"; readonly reason: ModeReason; readonly detail: string }
   /** A query was answered. */
@@ -41,6 +43,7 @@ const OUTCOMES: Readonly<Record<ModeKind, Readonly<Record<ModeEventKind, Outcome
     settingUp: "patient",
     waitingForLock: "patient",
     streaming: "live",
+    silent: "starting",
     interrupted: "queried",
     reachable: "patient",
     unreachable: "starting",
@@ -50,6 +53,7 @@ const OUTCOMES: Readonly<Record<ModeKind, Readonly<Record<ModeEventKind, Outcome
     settingUp: "queried",
     waitingForLock: "queried",
     streaming: "live",
+    silent: "queried",
     interrupted: "queried",
     reachable: "live",
     // Queries have a connection of their own: the stream may go on without it.
@@ -60,6 +64,7 @@ const OUTCOMES: Readonly<Record<ModeKind, Readonly<Record<ModeEventKind, Outcome
     settingUp: "queried",
     waitingForLock: "queried",
     streaming: "live",
+    silent: "queried",
     interrupted: "queried",
     reachable: "fallback",
     unreachable: "starting",
@@ -122,6 +127,8 @@ function noteEvent(state: ModeState, event: ModeEvent, nowMs: number): ModeState
       return { ...state, isReachable: false, unreachable: event.reason };
     case "streaming":
       return { ...inPhase(state, "streaming", nowMs), failure: undefined };
+    case "silent":
+      return failing({ ...state, outageSinceMs: nowMs }, "stream_stalled");
     case "interrupted":
       return failing(inPhase(state, "interrupted", nowMs), event.reason);
     case "settingUp": {

@@ -48,6 +48,7 @@ export const WAITING_FOR_LOCK = "Timeout waiting for Postgres lock acquisition";
 const ANSWER_PATIENCE_MS = 1000;
 /** And while there is no stream on purpose. */
 export const WAITING_FOR_CLIENT = "Timeout waiting for replication client to be ready";
+const SILENT: ModeEvent = { kind: "silent", detail: "The replication stream gives no answer" };
 const PENDING_TRANSACTIONS =
   ". Check that you don't have pending transactions in the database. Electric has to wait for all " +
   "pending transactions to commit or rollback before it can create the replication slot.";
@@ -253,6 +254,7 @@ export class Replicator {
       walSenderTimeoutMs: setup.walSenderTimeoutMs,
       confirmedLsn: setup.confirmedLsn,
       accept: (events) => this.#options.sink.accept(events),
+      onSilence: (isSilent) => this.#emit(isSilent ? SILENT : { kind: "streaming" }),
       now: this.#now,
     });
     this.#stream = stream;

@@ -4,7 +4,13 @@ import type { Duplex } from "node:stream";
 import type { StreamEvent } from "../shapes/change.ts";
 import { assemble, type Assembler, createAssembler, isInTransaction } from "./assemble.ts";
 import type { ReplicationConnection } from "./connection.ts";
-import { createLiveness, type Liveness, mustRequestReply, statusDueMs } from "./liveness.ts";
+import {
+  createLiveness,
+  isSilent,
+  type Liveness,
+  mustRequestReply,
+  statusDueMs,
+} from "./liveness.ts";
 import { decodePgoutput } from "./pgoutput.ts";
 import { ConnectionError } from "./postgres_error.ts";
 import { decodeStandby, encodeStatusUpdate } from "./standby.ts";
@@ -25,6 +31,8 @@ export interface StreamOptions {
   /** Where the slot stands: reported until more is confirmed. */
   readonly confirmedLsn: bigint;
   readonly accept: (events: readonly StreamEvent[]) => Promise<void> | undefined;
+  /** The server gives no answer, or it does again. */
+  readonly onSilence?: (isSilent: boolean) => void;
   readonly now: () => number;
 }
 
@@ -64,6 +72,9 @@ export class ReplicationStream {
   #batchBytes = 0;
   #isFlushScheduled = false;
   #isOver = false;
+  /** Silent at the last tick; and whether that was told. */
+  #wasSilent = false;
+  #isSilent = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #receivedLsn: bigint;
   #confirmedLsn: bigint;
@@ -169,6 +180,7 @@ export class ReplicationStream {
     if (this.#isOver || this.#liveness.isPaused) return;
     this.#batchBytes = 0;
     this.#liveness.lastReceivedMs = this.#options.now();
+    this.#noteSilence(false);
     if (this.#liveness.isReplyRequested) this.#sendStatus();
     if (this.#batch.length > 0) this.#deliver();
   }
@@ -221,9 +233,20 @@ export class ReplicationStream {
 
   readonly #tick = (): void => {
     if (this.#isOver) return;
-    if (statusDueMs(this.#liveness) <= this.#options.now()) this.#sendStatus();
+    const nowMs = this.#options.now();
+    this.#noteSilence(isSilent(this.#liveness, nowMs));
+    if (statusDueMs(this.#liveness) <= nowMs) this.#sendStatus();
     else this.#arm();
   };
+
+  /** Told at the second tick in a row: between them what the socket had at hand has been read. */
+  #noteSilence(isNow: boolean): void {
+    const isTold = isNow && this.#wasSilent;
+    this.#wasSilent = isNow;
+    if (isTold === this.#isSilent || (isNow && !isTold)) return;
+    this.#isSilent = isTold;
+    this.#options.onSilence?.(isTold);
+  }
 
   /** Says what is confirmed, ends our side, and reads on until the server has ended its own. */
   #stop(): void {

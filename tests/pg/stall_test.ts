@@ -28,8 +28,12 @@ Deno.test("a half-open replication socket is found within 10 s, and replaced", a
   await using running = start({ url: proxy.url(db.url), streamId: id });
   await until(running, "live");
   assert.equal(proxy.stall(["replication"]), 1);
-  await until(running, "fallback", "stream_stalled", FOUND_MS);
-  assert.match(running.health.mode.detail, /Nothing came for \d s, though the walsender waits/);
+  await until(running, "fallback", "stream_stalled", 3000);
+  await waitUntil(
+    "the stream is given up",
+    () => /Nothing came for \d s, though the walsender waits/.test(running.health.mode.detail),
+    FOUND_MS,
+  );
   await until(running, "live", undefined, 5000);
   assert.deepEqual(running.sink.gaps, ["slotMissing"]);
 });
@@ -41,7 +45,11 @@ Deno.test("half-open sockets everywhere are found within 10 s, and left within 2
   await until(running, "live");
   proxy.treat("stall");
   proxy.stall();
-  await until(running, "starting", "postgres_unreachable", FOUND_MS);
+  await waitUntil(
+    "the server is given up",
+    () => running.health.mode.reason === "postgres_unreachable" && running.sink.ends > 0,
+    FOUND_MS,
+  );
   proxy.treat("forward");
   proxy.resume();
   const backMs = performance.now();
@@ -58,7 +66,8 @@ Deno.test("a stopped walsender is found within 10 s, and replaced once it can en
   const pid = await walsenderPid(db, id);
   Deno.kill(pid, "SIGSTOP");
   try {
-    await until(running, "fallback", undefined, FOUND_MS);
+    await until(running, "fallback", "stream_stalled", 3000);
+    await waitUntil("the stream is given up", () => running.sink.ends > 0, FOUND_MS);
     assert.match(`${running.health.mode.reason}`, /^(stream_stalled|slot_in_use|lock_held)$/);
   } finally {
     Deno.kill(pid, "SIGCONT");
@@ -107,7 +116,10 @@ Deno.test("a walsender that decodes a large transaction in silence is left in pe
     silentMs = await longestSilence(running, db);
   }
   assert.ok(silentMs >= GIVEN_UP_MS, `it was silent for ${silentMs} ms`);
-  assert.deepEqual(kindsOf(running), ["starting", "live"]);
+  assert.equal(running.sink.ends, 0, "the stream was never given up");
+  // Meanwhile nobody knows what it will bring: shapes are kept fresh otherwise.
+  assert.equal(kindsOf(running).at(-1), "live");
+  assert.ok(kindsOf(running).includes("fallback"));
 });
 
 Deno.test("another history of the database is found within 10 s, and followed", async () => {

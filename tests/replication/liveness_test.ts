@@ -1,25 +1,26 @@
 import assert from "node:assert/strict";
 import {
   createLiveness,
+  isSilent,
   mustRequestReply,
   retryDelayMs,
   statusDueMs,
   statusIntervalMs,
 } from "../../replication/liveness.ts";
 
-Deno.test("statusIntervalMs() is a third of the server's patience, 2 s at most", () => {
-  assert.equal(statusIntervalMs(60_000), 2000);
-  assert.equal(statusIntervalMs(6000), 2000);
-  assert.equal(statusIntervalMs(2000), 666);
+Deno.test("statusIntervalMs() is a third of the server's patience, 0.5 s at most", () => {
+  assert.equal(statusIntervalMs(60_000), 500);
+  assert.equal(statusIntervalMs(1500), 500);
+  assert.equal(statusIntervalMs(1000), 333);
   assert.equal(statusIntervalMs(100), 100);
-  assert.equal(statusIntervalMs(0), 2000);
+  assert.equal(statusIntervalMs(0), 500);
 });
 
 Deno.test("statusDueMs() is one interval after the last status", () => {
   const liveness = createLiveness(6000, 1000);
-  assert.equal(statusDueMs(liveness), 3000);
+  assert.equal(statusDueMs(liveness), 1500);
   liveness.lastStatusMs = 5000;
-  assert.equal(statusDueMs(liveness), 7000);
+  assert.equal(statusDueMs(liveness), 5500);
 });
 
 Deno.test("statusDueMs() is now when the server asked", () => {
@@ -30,18 +31,25 @@ Deno.test("statusDueMs() is now when the server asked", () => {
 
 Deno.test("statusDueMs() is soon after a confirmation, and never later than without it", () => {
   const liveness = createLiveness(6000, 1000);
-  liveness.unreportedSinceMs = 1500;
-  assert.equal(statusDueMs(liveness), 1600);
-  liveness.unreportedSinceMs = 2990;
-  assert.equal(statusDueMs(liveness), 3000);
+  liveness.unreportedSinceMs = 1100;
+  assert.equal(statusDueMs(liveness), 1200);
+  liveness.unreportedSinceMs = 1490;
+  assert.equal(statusDueMs(liveness), 1500);
 });
 
 Deno.test("mustRequestReply() asks a silent server, but not while held back", () => {
   const liveness = createLiveness(6000, 0);
-  assert.equal(mustRequestReply(liveness, 1999), false);
-  assert.equal(mustRequestReply(liveness, 2000), true);
+  assert.equal(mustRequestReply(liveness, 499), false);
+  assert.equal(mustRequestReply(liveness, 500), true);
   liveness.isPaused = true;
-  assert.equal(mustRequestReply(liveness, 2000), false);
+  assert.equal(mustRequestReply(liveness, 500), false);
+});
+
+Deno.test("isSilent() is a server that gives no answer, but not while held back", () => {
+  const liveness = createLiveness(6000, 0);
+  assert.deepEqual([isSilent(liveness, 1199), isSilent(liveness, 1200)], [false, true]);
+  liveness.isPaused = true;
+  assert.equal(isSilent(liveness, 9000), false);
 });
 
 Deno.test("retryDelayMs() is a second for the first ten minutes of an outage, then 5 s", () => {

@@ -11,6 +11,8 @@ export class RecordingSink implements StreamSink {
   readonly sessions: Session[] = [];
   readonly events: StreamEvent[] = [];
   readonly gaps: GapCause[] = [];
+  /** Streams that have ended. */
+  ends = 0;
   /** Set to hold `accept` back until it resolves. */
   gate: Promise<void> | undefined;
   /** Called with each gap before it is kept; what it throws is the answer. */
@@ -28,7 +30,9 @@ export class RecordingSink implements StreamSink {
     return Promise.resolve();
   }
 
-  end(): void {}
+  end(): void {
+    this.ends++;
+  }
 
   accept(events: readonly StreamEvent[]): Promise<void> | undefined {
     this.onBatch(events);
