@@ -1,7 +1,7 @@
 import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
 import { UnavailableError } from "../../shapes/errors.ts";
 import { loadParser } from "../../shapes/where/parse.ts";
-import { complete, made, start } from "../support/catalog_world.ts";
+import { made, start } from "../support/catalog_world.ts";
 import type { DrivenStore } from "../support/driven_store.ts";
 import { request, table } from "../support/shape_fixture.ts";
 
