@@ -50,7 +50,7 @@ export class Comparison {
   async finish(deletedXids: readonly number[]): Promise<void> {
     await this.#tellWaiting();
     if (this.#fold.table.doomUnseen() > 0) await this.#tellDeletes(deletedXids);
-    await this.#log.flush();
+    await this.#log.flush(true);
   }
 
   /** One function for all rows: it is called for each of them. */
@@ -69,6 +69,7 @@ export class Comparison {
     const isKnown = table.isPresent(at);
     if (isKnown && table.isRow(at, hasher.rowLo, hasher.rowHi)) return;
     table.setRow(at, hasher.rowLo, hasher.rowHi);
+    if (!isKnown) table.markPending(at);
     this.#note(isKnown ? "update" : "insert", row, table.itemOf(at));
   };
 
@@ -95,11 +96,11 @@ export class Comparison {
 
   async #relieve(): Promise<void> {
     if (this.#waitingBytes > WAITING_BYTES_MAX) await this.#tellWaiting();
-    await this.#log.flush();
+    await this.#log.flush(false);
   }
 
   readonly #pause = (): Promise<void> | undefined =>
-    this.#log.isFull ? this.#log.flush() : undefined;
+    this.#log.isFull ? this.#log.flush(false) : undefined;
 
   /** Reads the old rows of updates from the log. */
   async #tellWaiting(): Promise<void> {
@@ -124,7 +125,9 @@ export class Comparison {
     await this.#fold.eachItem((bytes, start, end, number, at) => {
       if (!table.isDoomed(at) || (isFull && table.itemOf(at) !== number)) return;
       table.spare(at);
+      if (table.isLater(at)) return;
       table.remove(at);
+      table.markPending(at);
       const old = rowOfItem(definition, bytes, start, end);
       this.#log.add(this.#difference("delete", old, undefined, xids));
     }, this.#pause);

@@ -9,6 +9,7 @@ import { reconciledLsn } from "../history.ts";
 import type { Offset } from "../offset.ts";
 import type { Row } from "../row.ts";
 import type { Shape } from "../shape.ts";
+import type { RowTable } from "./row_table.ts";
 
 export interface Difference {
   readonly kind: "insert" | "update" | "delete";
@@ -32,8 +33,8 @@ export interface DifferenceLogOptions {
   readonly atBoundary: (run: () => void) => void;
   /** Resolves when the store can take more. */
   readonly ready: () => Promise<void>;
-  /** Whether the log has newer things to tell of the key by now. */
-  readonly isLater: (keyLo: number, keyHi: number) => boolean;
+  /** What the log materialises to. */
+  readonly table: RowTable;
 }
 
 const BATCH_BYTES = 256 * 1024;
@@ -51,8 +52,6 @@ export class DifferenceLog {
   #header: { lsn: bigint; xids: string; bytes: TransactionHeader } | undefined;
   /** Offset of the first item appended. */
   first: Offset | undefined;
-  /** What is appended right now is ours. */
-  isAppending = false;
   inserts = 0;
   updates = 0;
   deletes = 0;
@@ -77,25 +76,28 @@ export class DifferenceLog {
     this.#batchBytes += (old?.bytes.length ?? 0) + (row?.bytes.length ?? 0);
   }
 
-  /** Appends what has been gathered. */
-  async flush(): Promise<void> {
-    if (this.#batch.length === 0) return;
+  /**
+   * Appends what has been gathered, but for the last difference, which may be the last of all (it
+   * carries `last`), unless no more come.
+   */
+  async flush(isEnd: boolean): Promise<void> {
+    if (this.#batch.length <= (isEnd ? 0 : 1)) return;
     await new Promise<void>((resolve) =>
       this.#options.atBoundary(() => {
-        this.isAppending = true;
-        this.#append();
-        this.isAppending = false;
+        this.#append(isEnd);
         resolve();
       })
     );
     await this.#options.ready();
   }
 
-  #append(): void {
-    const { shape, committedLsn, isLater } = this.#options;
-    const batch = this.#batch.filter(({ keyLo, keyHi }) => !isLater(keyLo, keyHi));
+  #append(isEnd: boolean): void {
+    const { shape, committedLsn } = this.#options;
+    const kept = isEnd ? [] : this.#batch.splice(-1);
+    const batch = this.#batch.filter((difference) => this.#isWanted(difference));
     this.#batch = [];
     this.#batchBytes = 0;
+    for (const difference of kept) this.add(difference);
     if (batch.length === 0 || shape.isGone) return;
     const lsn = reconciledLsn(committedLsn(), shape.appended.lsn);
     let op = shape.appended.lsn === lsn ? shape.appended.op + 1 : 0;
@@ -104,7 +106,7 @@ export class DifferenceLog {
     const writer = this.#writer;
     for (let i = 0; i < batch.length; i++, op++) {
       const before = writer.length;
-      this.#item(batch[i], lsn, op, i === batch.length - 1);
+      this.#item(batch[i], lsn, op, isEnd && i === batch.length - 1);
       const isChunkEnd = shape.countItem(writer.length - before - 1);
       if (!isChunkEnd && writer.length < ENTRY_BYTES && i < batch.length - 1) continue;
       const entry = { first: { lsn, op: first }, last: { lsn, op }, bytes: writer.take() };
@@ -112,6 +114,15 @@ export class DifferenceLog {
       first = op + 1;
     }
     shape.publish();
+  }
+
+  /** Unless the log has newer things to tell of the key by now. */
+  #isWanted({ keyLo, keyHi }: Difference): boolean {
+    const { table } = this.#options;
+    const at = table.find(keyLo, keyHi);
+    if (table.isLater(at)) return false;
+    table.clearPending(at);
+    return true;
   }
 
   #item({ kind, old, row, xids }: Difference, lsn: bigint, op: number, isLast: boolean): void {
