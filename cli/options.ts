@@ -53,6 +53,10 @@ export interface ServeConfig {
   readonly cacheStaleAgeSeconds: number;
   readonly chunkBytes: number;
   readonly longPollTimeoutMs: number;
+  /** Whether changes come by logical replication, or are found by queries for good. */
+  readonly changeSource: "logical" | "query";
+  /** A replica to query while the primary is down. */
+  readonly fallbackDatabaseUrl: string | undefined;
   /** In fallback a shape that somebody waits for is compared with the database this often. */
   readonly fallbackIntervalMs: number;
   readonly maxConcurrentRequests: RequestLimits;
@@ -106,6 +110,23 @@ export const OPTIONS: OptionTable = {
     initialDoc: "the value of DATABASE_URL",
     doc: "The same database for queries, which may be behind a connection pooler",
     secret: "password",
+  },
+  fallbackDatabaseUrl: {
+    flag: "fallback-database-url",
+    env: ["ELECTRIC_FALLBACK_DATABASE_URL"],
+    type: databaseUrl,
+    initial: undefined,
+    initialDoc: "none",
+    doc: "A replica of the database to query while the primary is down",
+    secret: "password",
+  },
+  changeSource: {
+    flag: "change-source",
+    env: ["ELECTRIC_CHANGE_SOURCE"],
+    type: oneOf<"logical" | "query">(["logical", "query"]),
+    initial: "logical",
+    doc: "How changes are found: by logical replication, or by queries alone, which need neither " +
+      "wal_level=logical nor the REPLICATION right, and can follow views",
   },
   databaseCaFile: {
     flag: "database-ca-certificate-file",

@@ -5,15 +5,8 @@
 
 import { join } from "node:path";
 import { openKv } from "@deno/kv";
-import { openPool, type Sql } from "../replication/connection.ts";
-import {
-  type DatabaseUrl,
-  parseDatabaseUrl,
-  withCaCertificate,
-} from "../replication/database_url.ts";
-import { Evaluator } from "../replication/evaluate.ts";
 import { ReplicationHealth } from "../replication/health.ts";
-import { PostgresSource } from "../replication/source.ts";
+import type { PostgresSource } from "../replication/source.ts";
 import { SERVER_DEFAULTS, type ServerConfig } from "../server/config.ts";
 import { createHandler } from "../server/handler.ts";
 import { listen, type Listener } from "../server/listen.ts";
@@ -33,13 +26,14 @@ import { loadParser } from "../shapes/where/parse.ts";
 import { VERSION } from "./help.ts";
 import type { LineLogger } from "./logger.ts";
 import type { ServeConfig } from "./options.ts";
+import { databaseUrl, openPostgres } from "./open_postgres.ts";
 import { countRequests } from "./request_activity.ts";
 import { lockStorage } from "./storage_lock.ts";
 import { StreamIntake } from "./stream_intake.ts";
 
-/** Catalog look-ups and publication changes; snapshots have the pool of their own. */
-const ADMIN_CONNECTIONS = 4;
 const EVICTION_MS = 60_000;
+/** Filters are always Postgres' to evaluate then, and what it shows is what there is. */
+const QUERY_RULES = { hasGeneratedColumns: true, isTextOrderBytewise: false, isQueried: true };
 /** Each reads a whole shape from the database. */
 const RECONCILES_MAX = 4;
 /** The process is gone this long after it was asked to end, whatever still hangs. */
@@ -56,22 +50,8 @@ export async function serve(
   const ending = AbortSignal.any([signal, failure.signal]);
   const [store] = await Promise.all([openStore(config, failure, stack), loadParser()]);
   const state = await store.load();
-  const { admin, query } = openPools(config, stack);
-  const { streamId, isManualPublishing: isManual } = config;
   const component = (name: string) => logger.with({ component: name });
-  const source = new PostgresSource({
-    admin,
-    query,
-    evaluator: stack.use(
-      new Evaluator({
-        url: databaseUrl(config, config.databaseUrl),
-        logger: component("evaluation"),
-      }),
-    ),
-    streamId,
-    isManual,
-    logger: component("source"),
-  });
+  const { source, admin } = openPostgres(config, stack, component, () => health.isOnReplica);
   const parts = {
     config,
     store,
@@ -84,15 +64,11 @@ export async function serve(
   const { catalog, ingest, continuity } = domain;
   const refresher = openRefresher(parts, domain);
   catalog.setFreshener((shape) => refresher.refresh(shape));
+  const sink = new StreamIntake({ continuity, catalog, ingest, source, admin });
   const health = new ReplicationHealth({
-    url: databaseUrl(config, config.databaseUrl),
-    streamId,
-    isManual,
-    maxRetainedBytes: config.maxRetainedBytes,
-    idleTimeoutMs: config.idleTimeoutMs,
-    wakeIntervalMs: config.wakeIntervalMs,
+    ...healthOptions(config),
     whileAwake: (signal) => watchSource(source, catalog, signal),
-    sink: new StreamIntake({ continuity, catalog, ingest, source, admin }),
+    sink,
     logger: component("replication"),
     onMode: (mode) => catalog.setMode(mode),
   });
@@ -113,6 +89,21 @@ export async function serve(
   await Promise.all(working);
   clearTimeout(hardStop);
   if (failure.signal.aborted) throw failure.signal.reason;
+}
+
+function healthOptions(config: ServeConfig) {
+  const { streamId, maxRetainedBytes, idleTimeoutMs, wakeIntervalMs } = config;
+  const replica = config.fallbackDatabaseUrl;
+  return {
+    url: databaseUrl(config, config.databaseUrl),
+    streamId,
+    isManual: config.isManualPublishing,
+    maxRetainedBytes,
+    idleTimeoutMs,
+    wakeIntervalMs,
+    isQueryOnly: config.changeSource === "query",
+    ...(replica === undefined ? {} : { replicaUrl: databaseUrl(config, replica) }),
+  };
 }
 
 /** The service as a whole, as it is told to operators and clients. */
@@ -162,6 +153,7 @@ function openDomain({ config, store, state, source, logger, confirm }: DomainPar
       nowMs: Date.now,
     },
   });
+  if (config.changeSource === "query") catalog.setRules(QUERY_RULES);
   catalog.restore(state, ingest);
   const continuity = new Continuity({ store, catalog, ingest, stored: state.identity });
   return { catalog, ingest, continuity };
@@ -220,24 +212,6 @@ async function openStore(
   stack.use(await lockStorage(storageDir));
   const kv = await openKv(join(storageDir, "shapes.sqlite"));
   return stack.use(new KvStore(kv, { onFailure: (error) => failure.abort(error) }));
-}
-
-function openPools(config: ServeConfig, stack: AsyncDisposableStack): { admin: Sql; query: Sql } {
-  const open = (url: string, max: number) => {
-    const sql = openPool({ url: databaseUrl(config, url), max });
-    stack.defer(() => sql.end({ timeout: 1 }));
-    return sql;
-  };
-  return {
-    admin: open(config.databaseUrl, ADMIN_CONNECTIONS),
-    query: open(config.pooledDatabaseUrl, config.poolSize),
-  };
-}
-
-function databaseUrl(config: ServeConfig, text: string): DatabaseUrl {
-  const url = parseDatabaseUrl(text);
-  const caFile = config.databaseCaFile ?? url.caFile;
-  return caFile ? withCaCertificate(url, Deno.readTextFileSync(caFile)) : url;
 }
 
 function openPort(

@@ -9,6 +9,7 @@ import { createModeState, type ModeEvent, type ModeState, nextModeState } from "
 import { modeReasonOf } from "./mode_reason.ts";
 import { classifyPostgresError, describePostgresError } from "./postgres_error.ts";
 import type { Probe } from "./probe.ts";
+import { Prober } from "./prober.ts";
 import { Replicator, WAITING_FOR_CLIENT, WAITING_FOR_LOCK } from "./replicator.ts";
 import { ServerWatch } from "./server_watch.ts";
 import { setupNames } from "./setup_plan.ts";
@@ -32,6 +33,10 @@ export interface HealthOptions {
   readonly idleTimeoutMs?: number;
   /** Between looks at the WAL that the server keeps meanwhile. */
   readonly wakeIntervalMs?: number;
+  /** Changes are found by queries for good: no slot, no publication, no stream. */
+  readonly isQueryOnly?: boolean;
+  /** Of a replica to ask while the primary does not answer. */
+  readonly replicaUrl?: DatabaseUrl;
   /** What else uses the database all the time: until the signal fires, and again after a sleep. */
   readonly whileAwake?: (signal: AbortSignal) => Promise<void>;
   readonly sink: StreamSink;
@@ -40,6 +45,12 @@ export interface HealthOptions {
   readonly onMode?: (mode: Mode) => void;
   readonly now?: () => number;
 }
+
+const QUERY_MODE: ModeEvent = {
+  kind: "interrupted",
+  reason: "query_mode",
+  detail: "Changes are found by queries (--change-source=query)",
+};
 
 const WAKE_INTERVAL_MS = 5 * 60_000;
 /** WAL that a sleeping server may pile up where nothing else says how much. */
@@ -53,6 +64,7 @@ export class ReplicationHealth {
   readonly #watch: ServerWatch;
   readonly #sleeper: Sleeper;
   readonly #limiter = new LogLimiter();
+  readonly #replica: Prober | undefined;
   #state: ModeState;
   #probe: Probe | undefined;
   /** When the stream was last seen to have all that the server had. */
@@ -74,12 +86,15 @@ export class ReplicationHealth {
       names: setupNames(streamId),
       maxRetainedBytes: options.maxRetainedBytes,
       holderSilenceMs: options.holderSilenceMs,
+      isQueryOnly: options.isQueryOnly === true,
       logger,
       now,
       replicator,
       onAnswer: (probe) => this.#noteAnswer(probe),
       onSilence: (error) => this.#noteSilence(error),
     });
+    const { replicaUrl } = options;
+    this.#replica = replicaUrl && new Prober(replicaUrl, setupNames(streamId));
     this.#sleeper = new Sleeper({
       idleTimeoutMs: options.idleTimeoutMs ?? 0,
       wakeIntervalMs: options.wakeIntervalMs ?? WAKE_INTERVAL_MS,
@@ -95,6 +110,11 @@ export class ReplicationHealth {
     return this.#state.mode;
   }
 
+  /** Queries must go to the replica. */
+  get isOnReplica(): boolean {
+    return this.#state.isOnReplica;
+  }
+
   /** Everything before `lsn` is durable: see `Replicator.confirm`. */
   confirm(lsn: bigint): void {
     this.#replicator.confirm(lsn);
@@ -103,6 +123,7 @@ export class ReplicationHealth {
   /** Streams and looks until the signal fires; never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     await this.#sleeper.run(signal);
+    await this.#replica?.[Symbol.asyncDispose]();
     this.#halt("stopping");
   }
 
@@ -115,9 +136,10 @@ export class ReplicationHealth {
   }
 
   async #work(signal: AbortSignal): Promise<void> {
-    const { whileAwake } = this.#options;
+    const { whileAwake, isQueryOnly } = this.#options;
+    if (isQueryOnly) this.#apply(QUERY_MODE);
     await Promise.all([
-      this.#replicator.run(signal),
+      isQueryOnly ? undefined : this.#replicator.run(signal),
       this.#watch.run(signal),
       whileAwake?.(signal),
     ]);
@@ -175,7 +197,8 @@ export class ReplicationHealth {
     if (received !== undefined && received >= probe.lsn) this.#caughtUpMs = this.#now();
   }
 
-  #noteSilence(error: unknown): void {
+  async #noteSilence(error: unknown): Promise<void> {
+    if (await this.#isReplicaThere()) return this.#apply({ kind: "reachable", isByReplica: true });
     const code = classifyPostgresError(error);
     const text = describePostgresError(error);
     this.#apply({ kind: "unreachable", reason: modeReasonOf(code) });
@@ -186,6 +209,17 @@ export class ReplicationHealth {
       code,
       ...(times === 1 ? {} : { times }),
     });
+  }
+
+  async #isReplicaThere(): Promise<boolean> {
+    if (!this.#replica) return false;
+    try {
+      await this.#replica.query("SELECT");
+      return true;
+    } catch {
+      // The primary's error says why nothing answers.
+      return false;
+    }
   }
 
   #apply(event: ModeEvent): void {
@@ -203,7 +237,8 @@ export class ReplicationHealth {
     // A start and an end in which nothing is wrong are no news.
     const isFirst = kind === "live" &&
       (before.reason === "starting" || before.reason === "sleeping");
-    if (isFirst || reason === "starting" || reason === "stopping") return;
+    const isAsMeant = reason === "query_mode" && before.kind === "starting";
+    if (isFirst || isAsMeant || reason === "starting" || reason === "stopping") return;
     const times = this.#limiter.admit(`${kind} ${reason}`, this.#now());
     if (times === undefined) return;
     this.#options.logger.warn(`Mode is ${kind}`, {

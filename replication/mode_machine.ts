@@ -23,8 +23,8 @@ export type ModeEvent =
   | { readonly kind: "silent"; readonly detail: string }
   /** The stream ended, or its set-up failed. */
   | { readonly kind: "interrupted"; readonly reason: ModeReason; readonly detail: string }
-  /** A query was answered. */
-  | { readonly kind: "reachable" }
+  /** A query was answered; by the replica that stands in for a primary that is down. */
+  | { readonly kind: "reachable"; readonly isByReplica?: boolean }
   | { readonly kind: "unreachable"; readonly reason: ModeReason }
   /** Nothing is connected on purpose. */
   | { readonly kind: "halted"; readonly reason: "sleeping" | "stopping"; readonly detail: string };
@@ -82,6 +82,8 @@ export interface ModeState {
   readonly mode: Mode;
   /** Whether the last query was answered; false before the first. */
   readonly isReachable: boolean;
+  /** The last query was answered by a replica, because the primary did not. */
+  readonly isOnReplica: boolean;
   /** Why queries are not answered; undefined when they are, and before the first. */
   readonly unreachable: ModeReason | undefined;
   readonly phase: "settingUp" | "creatingSlot" | "waiting" | "interrupted" | "streaming" | "halted";
@@ -97,6 +99,7 @@ export function createModeState(detail: string, nowMs: number): ModeState {
   return {
     mode: { kind: "starting", reason: "starting", detail, sinceMs: nowMs },
     isReachable: false,
+    isOnReplica: false,
     unreachable: undefined,
     phase: "settingUp",
     phaseSinceMs: nowMs,
@@ -122,9 +125,14 @@ export function nextModeState(before: ModeState, event: ModeEvent, nowMs: number
 function noteEvent(state: ModeState, event: ModeEvent, nowMs: number): ModeState {
   switch (event.kind) {
     case "reachable":
-      return { ...state, isReachable: true, unreachable: undefined };
+      return {
+        ...state,
+        isReachable: true,
+        isOnReplica: event.isByReplica === true,
+        unreachable: undefined,
+      };
     case "unreachable":
-      return { ...state, isReachable: false, unreachable: event.reason };
+      return { ...state, isReachable: false, isOnReplica: false, unreachable: event.reason };
     case "streaming":
       return { ...inPhase(state, "streaming", nowMs), failure: undefined };
     case "silent":
@@ -185,6 +193,7 @@ function isOverdue(state: ModeState, nowMs: number): boolean {
 
 function reasonOf(kind: ModeKind, state: ModeState, nowMs: number): ModeReason {
   if (kind === "starting" && state.unreachable !== undefined) return state.unreachable;
+  if (kind === "fallback" && state.isOnReplica) return "primary_unreachable";
   if (state.phase === "waiting") return "lock_held";
   if (state.failure === "wal_budget") return state.failure;
   const isSlotSlow = state.phase === "creatingSlot" &&

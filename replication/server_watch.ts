@@ -30,12 +30,14 @@ export interface WatchOptions {
   readonly maxRetainedBytes: number | undefined;
   /** See `HOLDER_SILENCE_MS`. */
   readonly holderSilenceMs: number | undefined;
+  /** No stream is meant to run. */
+  readonly isQueryOnly: boolean;
   readonly logger: Logger;
   readonly now: () => number;
   readonly replicator: Replicator;
   readonly onAnswer: (probe: Probe) => void;
   /** A look failed. */
-  readonly onSilence: (error: unknown) => void;
+  readonly onSilence: (error: unknown) => void | Promise<void>;
 }
 
 /** Between looks while all is well. */
@@ -73,7 +75,8 @@ export class ServerWatch {
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.#look(signal);
-      const isWell = this.#failures === 0 && this.#options.replicator.stream !== undefined;
+      const { replicator, isQueryOnly } = this.#options;
+      const isWell = this.#failures === 0 && (isQueryOnly || replicator.stream !== undefined);
       await this.#nextLook.sleep(isWell ? LOOK_MS : LOOK_OUTAGE_MS, signal).catch(() => {});
     }
     await this.#prober[Symbol.asyncDispose]();
@@ -103,9 +106,9 @@ export class ServerWatch {
       // Another connection may have come meanwhile, of which this tells nothing.
       if (backendPid === replicator.backendPid) this.#judgeSlot(probe, backendPid);
       if (stream !== undefined && stream === replicator.stream) await this.#judge(stream, probe);
-      await this.#guard.check(probe);
+      if (!this.#options.isQueryOnly) await this.#guard.check(probe);
     } catch (error) {
-      if (!signal.aborted) this.#noteFailure(error);
+      if (!signal.aborted) await this.#noteFailure(error);
     }
   }
 
@@ -129,10 +132,10 @@ export class ServerWatch {
     if (isBack || isSlotFree || isPromoted) this.#options.replicator.retryNow();
   }
 
-  #noteFailure(error: unknown): void {
+  async #noteFailure(error: unknown): Promise<void> {
     const stream = this.#options.replicator.stream;
     this.#failures += 1;
-    this.#options.onSilence(error);
+    await this.#options.onSilence(error);
     if (stream === undefined) return;
     const silence = { failures: this.#failures, lastAnswerMs: this.#lastAnswerMs };
     const failure = judgeUnseen(stream.progress, silence, this.#options.now());

@@ -8,8 +8,8 @@ import {
   conditionError,
   copySql,
   firstRowTimeout,
-  ORIGIN_SQL,
   type OriginRow,
+  originSql,
   parseOrigin,
   parseVisibility,
   placeOnReplica,
@@ -85,7 +85,7 @@ class SnapshotRun {
 
   async run(): Promise<void> {
     if (this.#request.purpose === "reconcile") {
-      [this.#origin] = await this.#sql.unsafe<OriginRow[]>(ORIGIN_SQL);
+      this.#origin = await this.#readOrigin();
     }
     try {
       await this.#attempt(this.#request.table.kind !== "view");
@@ -93,6 +93,17 @@ class SnapshotRun {
       // LOCK TABLE wants SELECT on the whole table, where COPY is content with the columns it reads.
       if (this.#isReserved || !isDenied(error)) throw error;
       await this.#attempt(false);
+    }
+  }
+
+  async #readOrigin(): Promise<OriginRow> {
+    const ask = (hasControlData: boolean) =>
+      this.#sql.unsafe<OriginRow[]>(originSql({ hasControlData }));
+    try {
+      return (await ask(true))[0];
+    } catch (error) {
+      if (!isDenied(error)) throw error;
+      return (await ask(false))[0];
     }
   }
 

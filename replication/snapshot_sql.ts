@@ -47,13 +47,18 @@ export function visibilitySql(table: Table): string {
  * Whose rows a reconcile reads. On a replica the position is read before the snapshot is taken:
  * what it has replayed by then is in the snapshot for certain.
  */
-export const ORIGIN_SQL = `SELECT in_recovery,
-    (SELECT system_identifier FROM pg_catalog.pg_control_system())::text AS system,
+export function originSql({ hasControlData }: { hasControlData: boolean }): string {
+  const system = hasControlData
+    ? "(SELECT system_identifier FROM pg_catalog.pg_control_system())::text"
+    : "NULL";
+  return `SELECT in_recovery, pg_catalog.current_database()::text AS database,
+    ${system} AS system,
     CASE WHEN in_recovery THEN NULL ELSE
       pg_catalog.substr(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_insert_lsn()), 1, 8)
     END AS timeline,
     CASE WHEN in_recovery THEN pg_catalog.pg_last_wal_replay_lsn()::text END AS replayed
   FROM (SELECT pg_catalog.pg_is_in_recovery() AS in_recovery) r`;
+}
 
 /** The WAL position now, of a replica the one that it has replayed. */
 export const POSITION_SQL = `SELECT (CASE WHEN pg_catalog.pg_is_in_recovery()
@@ -62,15 +67,17 @@ export const POSITION_SQL = `SELECT (CASE WHEN pg_catalog.pg_is_in_recovery()
 
 export interface OriginRow {
   readonly in_recovery: boolean;
-  readonly system: string;
+  readonly database: string;
+  readonly system: string | null;
   /** Hexadecimal, as WAL files are named. */
   readonly timeline: string | null;
   readonly replayed: string | null;
 }
 
-export function parseOrigin({ in_recovery, system, timeline }: OriginRow): SourceOrigin {
+export function parseOrigin({ in_recovery, database, system, timeline }: OriginRow): SourceOrigin {
   return {
-    systemId: system,
+    systemId: system ?? undefined,
+    database,
     timeline: timeline === null ? 0 : parseInt(timeline, 16),
     isReplica: in_recovery,
   };

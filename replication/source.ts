@@ -28,6 +28,8 @@ export interface PostgresSourceOptions {
    * different callers down one connection, and a snapshot's would wait for the one before.
    */
   readonly query: Sql;
+  /** A replica, and whether it is to be asked in place of its primary, which is down. */
+  readonly replica?: { readonly sql: Sql; readonly isInUse: () => boolean };
   readonly evaluator: Evaluator;
   readonly streamId: string;
   /** The publication and the tables' identities are somebody else's: found missing, never altered. */
@@ -66,8 +68,13 @@ export class PostgresSource implements Source {
     });
   }
 
+  get #standIn(): Sql | undefined {
+    const { replica } = this.#options;
+    return replica?.isInUse() ? replica.sql : undefined;
+  }
+
   describe(name: TableName): Promise<Table | undefined> {
-    return describeTable(this.#options.admin, name);
+    return describeTable(this.#standIn ?? this.#options.admin, name);
   }
 
   prepare(table: Table): Promise<void> {
@@ -79,12 +86,13 @@ export class PostgresSource implements Source {
     sink: SnapshotSink,
     options: { onReserved: () => void; signal: AbortSignal },
   ): Promise<void> {
-    return readSnapshot(this.#options.query, request, sink, options);
+    return readSnapshot(this.#standIn ?? this.#options.query, request, sink, options);
   }
 
   async position(): Promise<bigint> {
     try {
-      const [row] = await this.#options.admin.unsafe<{ position: string }[]>(POSITION_SQL);
+      const sql = this.#standIn ?? this.#options.admin;
+      const [row] = await sql.unsafe<{ position: string }[]>(POSITION_SQL);
       return parseLsn(row.position);
     } catch (cause) {
       throw new UnavailableError("Database connection not available", {

@@ -22,7 +22,8 @@ export function healthAnswer(mode: Mode): Answer {
 }
 
 function healthState({ kind, reason }: Mode): HealthState {
-  if (kind === "live" || reason === "sleeping" || reason === "query_mode") return "active";
+  const isAsMeant = reason === "sleeping" || (kind === "fallback" && reason === "query_mode");
+  if (kind === "live" || isAsMeant) return "active";
   return reason === "lock_held" ? "waiting" : "starting";
 }
 

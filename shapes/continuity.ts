@@ -59,10 +59,10 @@ export class Continuity {
 
   /** A query met another history than the logs tell of. `walPosition` is as the database counts. */
   async meet(origin: SourceOrigin, walPosition: bigint): Promise<void> {
-    const { systemId, timeline, isReplica } = origin;
-    const { database } = this.#identity ?? {};
+    const { timeline, database, isReplica } = origin;
     // A replica's history is its primary's; what it is called is told when it is one itself.
-    if (isReplica || database === undefined) return;
+    if (isReplica) return;
+    const systemId = origin.systemId ?? this.#identity?.systemId ?? "";
     const name = { systemId, timeline, database };
     if (isSameHistory(this.#identity, name)) return;
     await this.#beginHistory(name, walPosition, "The database has another history");

@@ -11,6 +11,7 @@ export type ModeKind = "starting" | "live" | "fallback";
 export const MODE_REASONS = [
   "starting",
   "postgres_unreachable",
+  "primary_unreachable",
   "authentication_failed",
   "database_missing",
   "rejected",

@@ -34,7 +34,9 @@ export interface Visibility {
 
 /** What a snapshot was taken of. */
 export interface SourceOrigin {
-  readonly systemId: string;
+  /** Undefined where the role may not ask for it. */
+  readonly systemId: string | undefined;
+  readonly database: string;
   /** 0 on a replica, whose primary's it is. */
   readonly timeline: number;
   readonly isReplica: boolean;

@@ -200,8 +200,10 @@ class Reconcile implements SnapshotSink {
 
   #assertHistory(origin: SourceOrigin, walPosition: bigint): void {
     const identity = this.#options.identity();
-    if (identity === undefined) return;
-    const isSame = origin.systemId === identity.systemId &&
+    // Nothing was followed yet that a replica could be behind of.
+    if (!identity && origin.isReplica) return;
+    const isSame = identity !== undefined &&
+      (origin.systemId ?? identity.systemId) === identity.systemId &&
       (origin.isReplica || origin.timeline === identity.timeline);
     if (!isSame) throw new ForeignHistoryError(origin, walPosition);
   }

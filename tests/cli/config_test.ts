@@ -44,6 +44,8 @@ Deno.test("resolveConfig() has the reference server's defaults", () => {
     cacheStaleAgeSeconds: 300,
     chunkBytes: 10_485_760,
     longPollTimeoutMs: 20_000,
+    changeSource: "logical",
+    fallbackDatabaseUrl: undefined,
     fallbackIntervalMs: 2_000,
     maxConcurrentRequests: { initial: 300, existing: 10_000 },
     maxShapes: undefined,

@@ -180,3 +180,13 @@ Deno.test("a stream that gives no answer is in fallback, and live as soon as it 
   const unseen = play([100, EVENTS.streaming], [3000, EVENTS.silent]);
   assert.deepEqual([unseen.mode.kind, unseen.mode.reason], ["starting", "stream_stalled"]);
 });
+
+Deno.test("a replica that answers for its primary makes a fallback of its own reason", () => {
+  const byReplica: ModeEvent = { kind: "reachable", isByReplica: true };
+  const down = play(...LIVE, [5000, EVENTS.unreachable], [5001, EVENTS.interrupted]);
+  assert.equal(down.mode.kind, "starting");
+  const { mode } = nextModeState(down, byReplica, 5002);
+  assert.deepEqual([mode.kind, mode.reason], ["fallback", "primary_unreachable"]);
+  const back = nextModeState(nextModeState(down, byReplica, 5002), EVENTS.reachable, 6000);
+  assert.equal(back.mode.reason, "stream_interrupted");
+});

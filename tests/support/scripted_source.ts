@@ -32,7 +32,7 @@ export class ScriptedSource implements Source {
   readonly parents = new Map<number, readonly number[]>();
   visibility: Visibility = EMPTY_VISIBILITY;
   /** What reconciles are told. */
-  origin: SourceOrigin = { systemId: "1", timeline: 1, isReplica: false };
+  origin: SourceOrigin = { systemId: "1", database: "test", timeline: 1, isReplica: false };
   walPosition = 0n;
   /** Rows sent with one call of the sink. */
   batchSize = 3;

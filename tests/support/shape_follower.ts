@@ -32,6 +32,15 @@ export class ShapeFollower {
     this.#params = params;
   }
 
+  /** Goes on where another has stopped, maybe at another server. */
+  resume(other: ShapeFollower): void {
+    for (const [key, row] of other.rows) this.rows.set(key, row);
+    this.handle = other.handle;
+    this.offset = other.offset;
+    this.#isUpToDate = this.#hasBeenUpToDate = other.#hasBeenUpToDate;
+    this.#position = other.#position;
+  }
+
   get seen(): bigint {
     return this.#seen;
   }
