@@ -23,8 +23,7 @@ export function addBlindChange(
   { old, row, op }: BlindChange,
 ): boolean {
   const { shape, encoder } = target;
-  // What the stream leaves out of a shape that is not followed comes by reconciling.
-  if (transaction.isSeenBy(shape) || !shape.isFollowed) return true;
+  if (transaction.isSeenBy(shape)) return true;
   const { where, replica, table } = shape.definition;
   const isKeyKnown = routes.relation.identity === "default" &&
     table.columns.some(({ keyIndex }) => keyIndex !== null);

@@ -48,6 +48,7 @@ export class Filling {
       await this.#prepare(shape);
       if (shape.isGone) return;
       this.#options.store.createShape(shape.handle, meta);
+      shape.noteCreated();
       await this.#readRows(shape, abort.signal);
       if (shape.isGone) return;
       shape.completeSnapshot();
@@ -61,8 +62,9 @@ export class Filling {
   /** In fallback nobody knows what the stream will bring: the shape is reconciled when it is back. */
   async #prepare(shape: Shape): Promise<void> {
     const { source, mode } = this.#options;
-    if (mode().kind === "fallback") shape.lose();
-    else await source.prepare(shape.definition.table);
+    if (mode().kind !== "fallback") return await source.prepare(shape.definition.table);
+    if (shape.definition.log === "changes_only") throw changesUnknown();
+    shape.lose();
   }
 
   async #readRows(shape: Shape, signal: AbortSignal): Promise<void> {
@@ -99,7 +101,9 @@ export class Filling {
 
   /** A transaction that the stream brought before the snapshot, which did not see it, is in neither. */
   #check(shape: Shape, visibility: Visibility): void {
-    if (this.#options.ingest()?.positions.isAhead(visibility)) shape.lose();
+    if (!this.#options.ingest()?.isAhead(visibility)) return;
+    if (shape.definition.log === "changes_only") this.#fail(shape, changesUnknown());
+    else shape.lose();
   }
 
   #fail(shape: Shape, error: unknown): void {
@@ -115,6 +119,14 @@ function toldError(shape: Shape, error: unknown): Error {
   if (error instanceof UnavailableError || error instanceof InvalidRequestError) return error;
   const message = error instanceof Error ? error.message : `${error}`;
   return new SnapshotError(message, { cause: error });
+}
+
+/** Without rows there is nothing that reconciling could compare. */
+function changesUnknown(): UnavailableError {
+  return new UnavailableError("Changes of the table can't be followed right now", {
+    retryAfterSeconds: 5,
+    isKnown: true,
+  });
 }
 
 function startedTooSlowly(): UnavailableError {

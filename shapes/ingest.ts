@@ -10,6 +10,7 @@ import type { Change, Relation, StreamEvent } from "./change.ts";
 import { type ExternalOptions, ExternalStage } from "./external_stage.ts";
 import { JsonWriter } from "./log/json_writer.ts";
 import { QUEUED_BYTES_HIGH, type ShapeStore } from "./log/store.ts";
+import type { Visibility } from "./ports.ts";
 import { RelationRoutes, type Target } from "./routing/relation_routes.ts";
 import type { Row } from "./row.ts";
 import type { Shape } from "./shape.ts";
@@ -99,10 +100,19 @@ export class Ingest {
 
   /** The shape's visibility is another now: the open transaction may be part of it. */
   revise(shape: Shape): void {
-    const transaction = this.#transaction;
-    if (transaction && shape.visibility && isInSnapshot(shape.visibility, transaction)) {
-      transaction.forget(shape);
-    }
+    this.#transaction?.revise(shape);
+  }
+
+  /** Whether the stream has brought changes that a snapshot, as placed, has not seen. */
+  isAhead(visibility: Visibility): boolean {
+    const open = this.#transaction;
+    return open !== undefined && !isInSnapshot(visibility, open) ||
+      this.positions.isAhead(visibility);
+  }
+
+  /** Commit LSN of the transaction that is being taken in. */
+  get openLsn(): bigint | undefined {
+    return this.#transaction?.commitLsn;
   }
 
   /**
@@ -122,6 +132,7 @@ export class Ingest {
   suspend(): void {
     this.#stream++;
     this.#external.cancel();
+    this.#transaction?.breakOff();
     this.#transaction = undefined;
     this.#reachBoundary();
   }
@@ -306,6 +317,7 @@ export class Ingest {
     for (const target of [...routes.targets]) {
       if (addBlindChange(transaction, routes, target, change)) continue;
       this.#options.lose(target.shape, "A change came without its old row");
+      transaction.forget(target.shape);
     }
   }
 

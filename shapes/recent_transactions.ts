@@ -24,6 +24,29 @@ export class RecentTransactions {
     return false;
   }
 
+  /**
+   * Position of the earliest that passes the test; undefined if none does, -1 if there may have been
+   * earlier ones that are no longer known.
+   */
+  earliest(
+    test: (transaction: { readonly xid: number; readonly commitLsn: bigint }) => boolean,
+  ): bigint | undefined {
+    const first = Math.max(0, this.#count - KEPT);
+    for (let number = first; number < this.#count; number++) {
+      const at = number % KEPT;
+      const commitLsn = this.#lsns[at];
+      if (!test({ xid: this.#xids[at], commitLsn })) continue;
+      return number === first && first > 0 ? -1n : commitLsn;
+    }
+    return undefined;
+  }
+
+  get last(): { readonly xid: number; readonly commitLsn: bigint } | undefined {
+    if (this.#count === 0) return undefined;
+    const at = (this.#count - 1) % KEPT;
+    return { xid: this.#xids[at], commitLsn: this.#lsns[at] };
+  }
+
   clear(): void {
     this.#count = 0;
   }

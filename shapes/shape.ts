@@ -11,6 +11,7 @@ import type { PageCache } from "./log/page_cache.ts";
 import type { LogEntry, ShapeStore, StoredShape } from "./log/store.ts";
 import { Tail, type TailBudget } from "./log/tail.ts";
 import { compareOffsets, type Offset, type RequestedOffset, SNAPSHOT_END } from "./offset.ts";
+import type { Joint } from "./operation.ts";
 import type { Visibility } from "./ports.ts";
 import type { StoredLog } from "./reconcile/fold.ts";
 import { formatStanding, parseStanding } from "./standing.ts";
@@ -51,15 +52,15 @@ export class Shape implements ServedShape {
   #settled: Offset = SNAPSHOT_END;
   #isFollowed = true;
   #isFrozen = false;
-  /** What has been stored of its standing is what it is now. */
-  #isStandingStored = true;
+  /** The store knows that it is frozen. */
+  #isFreezeStored = false;
   #reconciledTo: Offset | undefined;
   /** Where the log of an earlier process ended, whose readers may have more; until it is settled. */
   #restoredEnd: Offset | undefined;
   #lostTail: LostTail | undefined;
   /** Counts the times that the stream may have left changes out. */
   #losses = 0;
-  #observer: ((entry: Uint8Array) => void) | undefined;
+  #joint: Joint | undefined;
   #openChunkBytes = 0;
 
   constructor(
@@ -78,8 +79,9 @@ export class Shape implements ServedShape {
     const standing = parseStanding(stored?.shape.standing);
     this.#appended = this.#settled = end;
     this.#head = standing.frozenAt ?? end;
-    this.#isFollowed = standing.isFollowed;
-    this.#isFrozen = standing.frozenAt !== undefined;
+    this.#isFrozen = this.#isFreezeStored = standing.frozenAt !== undefined;
+    // A reconcile that was not finished has left out what the stream won't bring again.
+    this.#isFollowed = standing.isFollowed && !this.#isFrozen;
     this.#reconciledTo = standing.reconciledTo;
     this.#lostTail = standing.lostTail;
     this.#restoredEnd = stored ? end : undefined;
@@ -233,7 +235,6 @@ export class Shape implements ServedShape {
       this.#lostTail = { ...this.#lostTail, next: entry.first };
       this.#storeStanding();
     }
-    this.#observer?.(entry.bytes);
     this.#resources.tails.push(this.#tail, entry);
     this.#resources.store.appendLog(this.handle, entry);
     if (!isChunkEnd) return;
@@ -248,9 +249,18 @@ export class Shape implements ServedShape {
     if (!this.#isFrozen) this.#head = this.#settled;
   }
 
-  /** Tells one listener of the bytes of each entry to come; none if it is undefined. */
-  observe(listener: ((entry: Uint8Array) => void) | undefined): void {
-    this.#observer = listener;
+  /** From now on changes of the stream are joined to the log by this, or by nothing. */
+  join(joint: Joint | undefined): void {
+    this.#joint = joint;
+  }
+
+  get joint(): Joint | undefined {
+    return this.#joint;
+  }
+
+  /** Changes of the stream belong into its log; else reconciling brings what they did. */
+  get isTaking(): boolean {
+    return this.#isFollowed || this.#joint !== undefined;
   }
 
   /** Differs when the stream may have left changes out since. */
@@ -273,15 +283,13 @@ export class Shape implements ServedShape {
 
   /** A reconcile begins: until it is over nothing new is shown. */
   freeze(): void {
-    if (this.#isFrozen) return;
     this.#isFrozen = true;
-    this.#isStandingStored = false;
   }
 
   /** What is appended is not fit to be seen: a restart must know. */
   #hide(): void {
     this.freeze();
-    if (!this.#isStandingStored) this.#storeStanding();
+    if (!this.#isFreezeStored) this.#storeStanding();
   }
 
   /**
@@ -290,8 +298,9 @@ export class Shape implements ServedShape {
    */
   markReconciled(isFollowed: boolean, first: Offset | undefined): void {
     this.#reconciledTo = this.#settled;
-    if (first) this.#noteLostTail(first);
+    this.#noteLostTail(first ?? this.#settled);
     this.#isFollowed = isFollowed;
+    this.#isFreezeStored = false;
     this.#resources.store.setStanding(this.handle, this.#formatStanding(false));
   }
 
@@ -313,13 +322,23 @@ export class Shape implements ServedShape {
   thaw(): void {
     if (!this.#isFrozen) return;
     this.#isFrozen = false;
-    this.#isStandingStored = true;
     this.#head = this.#settled;
+    if (this.#isFreezeStored) this.#storeStanding();
     this.#notify();
   }
 
+  /** Whether the store has to be told when a reconcile ends, also of one that found nothing. */
+  get isStandingOld(): boolean {
+    return this.#isFreezeStored || this.#restoredEnd !== undefined;
+  }
+
+  /** The store knows the shape from now on: it must know what has become of it by then. */
+  noteCreated(): void {
+    if (this.isBehind) this.#storeStanding();
+  }
+
   #storeStanding(): void {
-    this.#isStandingStored = true;
+    this.#isFreezeStored = this.#isFrozen;
     this.#resources.store.setStanding(this.handle, this.#formatStanding(this.#isFrozen));
   }
 

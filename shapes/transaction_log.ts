@@ -4,24 +4,12 @@
  * last operation of each shape is known (it carries `last`).
  */
 
-import { type ItemEncoder, type TransactionHeader, transactionHeader } from "./log/item_encoder.ts";
+import { type TransactionHeader, transactionHeader } from "./log/item_encoder.ts";
 import type { JsonWriter } from "./log/json_writer.ts";
 import { compareOffsets } from "./offset.ts";
-import type { Row } from "./row.ts";
+import type { Operation } from "./operation.ts";
 import type { Shape } from "./shape.ts";
 import { isInSnapshot } from "./visibility.ts";
-
-/** What one change is to one shape. */
-export interface Operation {
-  readonly kind: "insert" | "update" | "delete";
-  readonly encoder: ItemEncoder;
-  /** The row before; undefined for inserts, and for updates whose old row is not known. */
-  readonly old: Row | undefined;
-  /** The row after; undefined for deletes. */
-  readonly row: Row | undefined;
-  /** Position in the transaction. */
-  readonly op: number;
-}
 
 /** Entries are cut at about this size: what one value of the store holds. */
 const ENTRY_BYTES = 56 * 1024;
@@ -35,7 +23,10 @@ export class TransactionLog {
   readonly xid: number;
   readonly #header: TransactionHeader;
   readonly #writer: JsonWriter;
-  /** Shapes that the transaction concerns; undefined: their snapshot has seen it already. */
+  /**
+   * Shapes that the transaction concerns; undefined: their snapshot has seen it already, or they lack
+   * changes, and reconciling will bring what it did.
+   */
   readonly #operations = new Map<Shape, Operation[] | undefined>();
   #gathered = 0;
   #gatheredBytes = 0;
@@ -55,12 +46,13 @@ export class TransactionLog {
   add(shape: Shape, operation: Operation): void {
     const operations = this.#operationsOf(shape);
     if (!operations) return;
-    operations.push(operation);
+    if (shape.joint) operations.push(...shape.joint.fit(operation));
+    else operations.push(operation);
     this.#gathered++;
     this.#gatheredBytes += (operation.row?.bytes.length ?? 0) + (operation.old?.bytes.length ?? 0);
   }
 
-  /** True if the shape's snapshot, or its log, has the transaction already. */
+  /** True if the shape's snapshot, or its log, has the transaction already, or need not have it. */
   isSeenBy(shape: Shape): boolean {
     return this.#operationsOf(shape) === undefined;
   }
@@ -69,10 +61,23 @@ export class TransactionLog {
     this.#operations.set(shape, undefined);
   }
 
+  /** The shape has another visibility, and is being reconciled, from now on. */
+  revise(shape: Shape): void {
+    if (shape.visibility && isInSnapshot(shape.visibility, this)) return this.forget(shape);
+    const operations = this.#operations.get(shape), { joint } = shape;
+    if (!operations || !joint) return;
+    this.#operations.set(shape, operations.flatMap((operation) => joint.fit(operation)));
+  }
+
+  /** It ends unfinished: it will come again. */
+  breakOff(): void {
+    for (const [shape, operations] of this.#operations) if (operations) shape.joint?.breakOff();
+  }
+
   /** Writes what has been gathered, but for each shape's last operation: it may be its last of all. */
   writeSome(): void {
     for (const [shape, operations] of this.#operations) {
-      if (!operations || operations.length < 2) continue;
+      if (!operations || operations.length < 2 || !shape.isTaking) continue;
       this.#write(shape, operations, operations.length - 1, false);
       operations.splice(0, operations.length - 1);
     }
@@ -83,7 +88,7 @@ export class TransactionLog {
   commit(): Shape[] {
     const changed: Shape[] = [];
     for (const [shape, operations] of this.#operations) {
-      if (!operations || operations.length === 0) continue;
+      if (!operations || operations.length === 0 || !shape.isTaking) continue;
       this.#write(shape, operations, operations.length, true);
       changed.push(shape);
     }
@@ -95,7 +100,7 @@ export class TransactionLog {
     const known = this.#operations.get(shape);
     if (known || this.#operations.has(shape)) return known;
     const isSeen = shape.visibility !== undefined && isInSnapshot(shape.visibility, this);
-    const operations = isSeen ? undefined : [];
+    const operations = isSeen || !shape.isTaking ? undefined : [];
     this.#operations.set(shape, operations);
     return operations;
   }
@@ -124,10 +129,7 @@ export class TransactionLog {
     if (first >= 0) cut(false);
   }
 
-  /**
-   * Writes one operation; how many items it became. A shape that lacks changes may lack the row that
-   * is updated: then all columns are written, so that nothing depends on it.
-   */
+  /** Writes one operation; how many items it became. */
   #item(shape: Shape, { kind, encoder, old, row, op }: Operation, isLast: boolean): number {
     const writer = this.#writer, header = this.#header;
     if (kind === "insert" && row) encoder.insert(writer, row, header, op, isLast);
@@ -136,7 +138,8 @@ export class TransactionLog {
       encoder.keyChange(writer, old, row, header, op, isLast);
       return 2;
     } else if (row) {
-      const isWhole = shape.isBehind && shape.definition.replica !== "full";
+      // While a log is being read for a reconcile, what is added should not depend on what it has.
+      const isWhole = shape.isFrozen && shape.definition.replica !== "full";
       encoder.update(writer, isWhole ? undefined : old, row, header, op, isLast);
     }
     return 1;

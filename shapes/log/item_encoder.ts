@@ -168,6 +168,11 @@ export class ItemEncoder {
     this.#ending(writer, header, op + 1, isLast);
   }
 
+  /** The key's JSON text, without its quotes. */
+  key(writer: JsonWriter, row: Row): void {
+    this.#key(writer, row);
+  }
+
   hasSameKey(a: Row, b: Row): boolean {
     for (const place of this.#keyPlaces) if (!isSameValue(a, b, place)) return false;
     return true;

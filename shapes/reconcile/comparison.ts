@@ -69,6 +69,7 @@ export class Comparison {
     const isKnown = table.isPresent(at);
     if (isKnown && table.isRow(at, hasher.rowLo, hasher.rowHi)) return;
     table.setRow(at, hasher.rowLo, hasher.rowHi);
+    if (!isKnown) table.markPending(at);
     this.#note(isKnown ? "update" : "insert", row, table.itemOf(at));
   };
 
@@ -124,7 +125,9 @@ export class Comparison {
     await this.#fold.eachItem((bytes, start, end, number, at) => {
       if (!table.isDoomed(at) || (isFull && table.itemOf(at) !== number)) return;
       table.spare(at);
+      if (table.isLater(at)) return;
       table.remove(at);
+      table.markPending(at);
       const old = rowOfItem(definition, bytes, start, end);
       this.#log.add(this.#difference("delete", old, undefined, xids));
     }, this.#pause);

@@ -9,6 +9,7 @@ import { reconciledLsn } from "../history.ts";
 import type { Offset } from "../offset.ts";
 import type { Row } from "../row.ts";
 import type { Shape } from "../shape.ts";
+import type { RowTable } from "./row_table.ts";
 
 export interface Difference {
   readonly kind: "insert" | "update" | "delete";
@@ -32,8 +33,8 @@ export interface DifferenceLogOptions {
   readonly atBoundary: (run: () => void) => void;
   /** Resolves when the store can take more. */
   readonly ready: () => Promise<void>;
-  /** Whether the log has newer things to tell of the key by now. */
-  readonly isLater: (keyLo: number, keyHi: number) => boolean;
+  /** What the log materialises to. */
+  readonly table: RowTable;
 }
 
 const BATCH_BYTES = 256 * 1024;
@@ -51,8 +52,6 @@ export class DifferenceLog {
   #header: { lsn: bigint; xids: string; bytes: TransactionHeader } | undefined;
   /** Offset of the first item appended. */
   first: Offset | undefined;
-  /** What is appended right now is ours. */
-  isAppending = false;
   inserts = 0;
   updates = 0;
   deletes = 0;
@@ -82,9 +81,7 @@ export class DifferenceLog {
     if (this.#batch.length === 0) return;
     await new Promise<void>((resolve) =>
       this.#options.atBoundary(() => {
-        this.isAppending = true;
         this.#append();
-        this.isAppending = false;
         resolve();
       })
     );
@@ -92,8 +89,8 @@ export class DifferenceLog {
   }
 
   #append(): void {
-    const { shape, committedLsn, isLater } = this.#options;
-    const batch = this.#batch.filter(({ keyLo, keyHi }) => !isLater(keyLo, keyHi));
+    const { shape, committedLsn } = this.#options;
+    const batch = this.#batch.filter((difference) => this.#isWanted(difference));
     this.#batch = [];
     this.#batchBytes = 0;
     if (batch.length === 0 || shape.isGone) return;
@@ -112,6 +109,15 @@ export class DifferenceLog {
       first = op + 1;
     }
     shape.publish();
+  }
+
+  /** Unless the log has newer things to tell of the key by now. */
+  #isWanted({ keyLo, keyHi }: Difference): boolean {
+    const { table } = this.#options;
+    const at = table.find(keyLo, keyHi);
+    if (table.isLater(at)) return false;
+    table.clearPending(at);
+    return true;
   }
 
   #item({ kind, old, row, xids }: Difference, lsn: bigint, op: number, isLast: boolean): void {

@@ -7,7 +7,8 @@
 
 import type { ShapeDefinition } from "../definition.ts";
 import { compareOffsets, type Offset, SNAPSHOT_END } from "../offset.ts";
-import { ItemSplitter, parseDigits } from "./item_scanner.ts";
+import { RecentTransactions } from "../recent_transactions.ts";
+import { type ItemScanner, ItemSplitter, parseDigits } from "./item_scanner.ts";
 import { RowHasher } from "./row_hasher.ts";
 import { RowTable } from "./row_table.ts";
 
@@ -20,7 +21,10 @@ export interface StoredLog {
 }
 
 /** Whether a transaction of the log is part of what the log is to be compared with. */
-export type IsSeen = (lsn: bigint, xid: number | undefined) => boolean;
+export type IsSeen = (transaction: {
+  readonly xid: number;
+  readonly commitLsn: bigint;
+}) => boolean;
 
 export type ItemVisitor = (
   bytes: Uint8Array,
@@ -43,12 +47,11 @@ export class Fold {
   #items = 0;
   readonly #log: StoredLog;
   readonly #detailBytesMax: number;
-  #isSeen: IsSeen = () => true;
+  /** The transactions of the stream that it read last. */
+  readonly #recent = new RecentTransactions();
+  readonly #lsn = new LastLsn();
   #part = 0;
   #parts = 1;
-  /** The text of the LSN looked at last, and what came of it: items of one transaction follow. */
-  #lsnText = "";
-  #isLsnSeen = true;
 
   constructor(log: StoredLog, options: { seed: number; detailBytesMax?: number }) {
     this.#log = log;
@@ -57,8 +60,7 @@ export class Fold {
   }
 
   /** Reads all of it. Rejects with what reading throws. */
-  async read(until: Offset, isSeen: IsSeen): Promise<void> {
-    this.#begin(isSeen);
+  async read(until: Offset): Promise<void> {
     const partials = await this.#markPartials(until);
     const rowBytes = this.hasher.columnCount * 8 + DETAIL_OVERHEAD_BYTES;
     this.#parts = Math.max(1, Math.ceil(partials * rowBytes / this.#detailBytesMax));
@@ -77,9 +79,8 @@ export class Fold {
    * Reads what came after. Answers false if that can't be told without reading all of it again:
    * then the fold is of no more use.
    */
-  async extend(until: Offset, isSeen: IsSeen): Promise<boolean> {
+  async extend(until: Offset): Promise<boolean> {
     if (compareOffsets(until, this.until) <= 0) return true;
-    this.#begin(isSeen);
     this.#part = 0;
     this.#parts = 1;
     let isKnown = true;
@@ -91,18 +92,29 @@ export class Fold {
     return isKnown;
   }
 
-  /** Bytes of items that came meanwhile: their keys are of no concern to the comparison under way. */
-  markLater(entry: Uint8Array): void {
+  /** Leaves the keys that transactions tell of which are not seen out of the comparison. */
+  async markLater(isSeen: IsSeen): Promise<void> {
     const { hasher, table } = this;
-    for (let at = 0; at < entry.length;) {
-      const end = hasher.scanner.scan(entry, at);
-      if (end < 0) throw new SyntaxError("An entry's last item is cut off");
-      if (hasher.scanner.kind !== "control") {
-        hasher.key(entry);
-        table.markLater(table.enter(hasher.keyLo, hasher.keyHi));
-      }
-      at = end;
-    }
+    table.forgetLater();
+    const earliest = this.#recent.earliest((transaction) => !isSeen(transaction));
+    if (earliest === undefined) return;
+    const since = earliest < 0n ? SNAPSHOT_END : { lsn: earliest - 1n, op: Infinity };
+    this.#lsn.forget();
+    let isLater = false;
+    await this.#each(this.#readLog(since, this.until), (bytes) => {
+      if (hasher.scanner.kind === "control") return;
+      const next = this.#lsn.next(bytes, hasher.scanner);
+      if (next) isLater = !isSeen(next);
+      else if (next === undefined) isLater = false;
+      if (!isLater) return;
+      hasher.key(bytes);
+      table.markLater(table.enter(hasher.keyLo, hasher.keyHi));
+    });
+  }
+
+  /** The transaction of the stream that the log has last, as far as is known. */
+  get lastTransaction(): { readonly xid: number; readonly commitLsn: bigint } | undefined {
+    return this.#recent.last;
   }
 
   /**
@@ -122,12 +134,6 @@ export class Fold {
       await this.#each(this.#log.readSnapshot(chunk), look, pause);
     }
     await this.#each(this.#readLog(SNAPSHOT_END, this.until), look, pause);
-  }
-
-  #begin(isSeen: IsSeen): void {
-    this.#isSeen = isSeen;
-    this.#lsnText = "";
-    this.#isLsnSeen = true;
   }
 
   /** Finds the rows that need their columns hashed one by one; answers how many. */
@@ -159,7 +165,10 @@ export class Fold {
     hasher.key(bytes);
     const at = table.enter(hasher.keyLo, hasher.keyHi);
     const isPartial = table.isPartial(at);
-    if (this.#part === 0 && !this.#isScannedSeen(bytes)) table.markLater(at);
+    if (this.#part === 0) {
+      const next = this.#lsn.next(bytes, scanner);
+      if (next) this.#recent.add(next);
+    }
     if ((isPartial ? (hasher.keyHi >>> 0) % this.#parts : 0) !== this.#part) return;
     table.setItem(at, this.#items);
     if (scanner.kind === "delete") return table.remove(at);
@@ -171,17 +180,6 @@ export class Fold {
       table.setRow(at, hasher.rowLo, hasher.rowHi);
     }
   };
-
-  #isScannedSeen(bytes: Uint8Array): boolean {
-    const { lsnStart, lsnEnd, xid } = this.hasher.scanner;
-    if (lsnEnd === lsnStart) return true;
-    const text = String.fromCharCode(...bytes.subarray(lsnStart, lsnEnd)) + `/${xid}`;
-    if (text !== this.#lsnText) {
-      this.#lsnText = text;
-      this.#isLsnSeen = this.#isSeen(parseDigits(bytes, lsnStart, lsnEnd), xid);
-    }
-    return this.#isLsnSeen;
-  }
 
   #settleDetails(): void {
     this.table.eachDetail((at, detail) => {
@@ -208,5 +206,36 @@ export class Fold {
       if (wait) await wait;
     }
     splitter.finish(visit);
+  }
+}
+
+/** Tells where one transaction's items end and the next one's begin. */
+class LastLsn {
+  #digits = new Uint8Array(24);
+  #length = 0;
+
+  forget(): void {
+    this.#length = 0;
+  }
+
+  /**
+   * The transaction of the stream that the scanned item is the first of; null if it goes on with the
+   * one before; undefined if it is of none.
+   */
+  next(
+    bytes: Uint8Array,
+    { lsnStart, lsnEnd, xid }: ItemScanner,
+  ): { readonly xid: number; readonly commitLsn: bigint } | null | undefined {
+    const length = lsnEnd - lsnStart;
+    if (length === 0) return undefined;
+    let isSame = length === this.#length;
+    for (let i = 0; isSame && i < length; i++) isSame = this.#digits[i] === bytes[lsnStart + i];
+    // Items of reconciles lie at odd positions: no later snapshot is behind them.
+    const isOdd = (bytes[lsnEnd - 1] & 1) === 1;
+    if (isOdd || xid === undefined) return undefined;
+    if (isSame) return null;
+    this.#digits.set(bytes.subarray(lsnStart, Math.min(lsnEnd, lsnStart + 24)));
+    this.#length = length;
+    return { xid, commitLsn: parseDigits(bytes, lsnStart, lsnEnd) };
   }
 }

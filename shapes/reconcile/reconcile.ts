@@ -3,22 +3,29 @@
  * materialises to, and the differences are appended to the log as ordinary items.
  *
  * It may run while the stream brings changes. From the moment that the rows' snapshot has been taken
- * the stream's transactions that it saw are left out of the log, and the keys of the others, which
- * tell of what is newer than the rows, are left out of the comparison. Nothing that is appended is
- * shown before all of it is durable: a restart in between finds the shape frozen, and reconciles it
- * again.
+ * the stream's transactions that it saw are left out of the log, and the others are joined to it
+ * (`overlap.ts`). Nothing that is appended is shown before all of it is durable: a restart in between
+ * finds the shape frozen, and reconciles it again.
  */
 
 import { ShapeGoneError } from "../errors.ts";
 import type { Ingest } from "../ingest.ts";
 import { ItemEncoder } from "../log/item_encoder.ts";
 import { QUEUED_BYTES_HIGH, type ShapeStore, type StoredIdentity } from "../log/store.ts";
+import { compareOffsets } from "../offset.ts";
 import type { SnapshotRequest, SnapshotSink, Source, SourceOrigin, Visibility } from "../ports.ts";
 import type { Shape } from "../shape.ts";
 import { isInSnapshot, newlySeen } from "../visibility.ts";
 import { Comparison } from "./comparison.ts";
 import { DifferenceLog } from "./difference_log.ts";
 import { Fold, type IsSeen } from "./fold.ts";
+import { Overlap } from "./overlap.ts";
+import {
+  AheadError,
+  ForeignHistoryError,
+  LaggingSourceError,
+  LostMeanwhileError,
+} from "./reconcile_errors.ts";
 
 export interface ReconcileOptions {
   readonly source: Source;
@@ -42,123 +49,135 @@ export interface Reconciled {
   readonly differences: number;
 }
 
-/** The source shows an earlier moment than the log does already: nothing goes back in time. */
-export class LaggingSourceError extends Error {
-  override readonly name = "LaggingSourceError";
-}
-
-/** The source is of another history than the logs. */
-export class ForeignHistoryError extends Error {
-  override readonly name = "ForeignHistoryError";
-  readonly origin: SourceOrigin;
-  /** As the source counts. */
-  readonly walPosition: bigint;
-
-  constructor(origin: SourceOrigin, walPosition: bigint) {
-    super(`The database is of another history: timeline ${origin.timeline}`);
-    this.origin = origin;
-    this.walPosition = walPosition;
-  }
-}
-
-/** The stream lost changes of the shape while it was being reconciled: it must be again. */
-export class LostMeanwhileError extends Error {
-  override readonly name = "LostMeanwhileError";
-}
-
 /** From being reserved to having taken its snapshot it holds up the stream, no longer than this. */
 const SNAPSHOT_START_MS = 5_000;
+
+/** The stream is ahead of what can be seen for as long as a commit takes after it is on disk. */
+const AHEAD_ATTEMPTS = 20;
+const AHEAD_PAUSE_MS = 10;
 
 /** More transactions than this are not named as the makers of deletes. */
 const DELETED_XIDS_MAX = 100;
 
-/** Rejects with the errors above, with what the source rejects with, or with `ShapeGoneError`. */
-export function reconcileShape(shape: Shape, options: ReconcileOptions): Promise<Reconciled> {
-  return new Reconcile(shape, options).run();
+/**
+ * Rejects with the errors of `reconcile_errors.ts`, with what the source or the store rejects with,
+ * or with `ShapeGoneError`.
+ */
+export async function reconcileShape(
+  shape: Shape,
+  options: ReconcileOptions,
+): Promise<Reconciled> {
+  const wasFrozen = shape.isFrozen;
+  shape.freeze();
+  let fold: Fold;
+  try {
+    fold = await readLog(shape, options);
+  } catch (error) {
+    if (!wasFrozen) shape.thaw();
+    throw error;
+  }
+  return await new Reconcile(shape, fold, wasFrozen, options).run();
+}
+
+async function readLog(shape: Shape, { fold: known, seed }: ReconcileOptions): Promise<Fold> {
+  if (shape.isGone) throw new ShapeGoneError(shape.handle);
+  if (known && await known.extend(shape.appended)) return known;
+  const fold = new Fold(shape.storedLog(), { seed });
+  await fold.read(shape.appended);
+  return fold;
 }
 
 class Reconcile implements SnapshotSink {
   readonly #shape: Shape;
+  readonly #fold: Fold;
   readonly #options: ReconcileOptions;
+  readonly #wasFrozen: boolean;
   readonly #losses: number;
   readonly #taken = Promise.withResolvers<void>();
   readonly #differences: DifferenceLog;
-  readonly #encoder: ItemEncoder;
-  #fold: Fold;
-  /** The log leaves out what the rows' snapshot saw. */
-  #isVisible = false;
-  /** The stream has appended to the log meanwhile. */
-  #isStreaming = false;
-  #comparison: Comparison | undefined;
+  readonly #comparison: Comparison;
+  readonly #overlap: Overlap;
+  /** What the log had before; set once it is another. */
+  #before: { readonly visibility: Visibility | undefined; readonly committed: bigint } | undefined;
+  #isPausing = false;
   #deletedXids: readonly number[] = [];
 
-  constructor(shape: Shape, options: ReconcileOptions) {
+  constructor(shape: Shape, fold: Fold, wasFrozen: boolean, options: ReconcileOptions) {
     this.#shape = shape;
+    this.#fold = fold;
     this.#options = options;
+    this.#wasFrozen = wasFrozen;
     this.#losses = shape.losses;
-    this.#fold = options.fold ?? this.#newFold();
+    this.#overlap = new Overlap(fold, shape.definition.replica);
     const { columns } = shape.definition;
     const placeOf = (name: string) => columns.findIndex((column) => column.name === name);
-    this.#encoder = new ItemEncoder(shape.definition, placeOf);
+    const encoder = new ItemEncoder(shape.definition, placeOf);
     const { ingest, store } = options;
     this.#differences = new DifferenceLog({
       shape,
-      encoder: this.#encoder,
+      encoder,
+      table: fold.table,
       committedLsn: () => ingest.positions.committedLsn,
       atBoundary: (run) => ingest.atBoundary(run),
       ready: () => store.queuedBytes > QUEUED_BYTES_HIGH ? store.flushed() : Promise.resolve(),
-      isLater: (lo, hi) => {
-        const { table } = this.#fold;
-        const at = table.find(lo, hi);
-        return at >= 0 && table.isLater(at);
-      },
     });
+    this.#comparison = new Comparison(shape, fold, this.#differences, encoder);
   }
 
   async run(): Promise<Reconciled> {
-    const { source, signal } = this.#options;
     const shape = this.#shape;
-    const wasFrozen = shape.isFrozen;
-    shape.freeze();
     try {
-      await source.snapshot(this.#request(), this, { onReserved: this.#onReserved, signal });
-      await this.#comparison?.finish(this.#deletedXids);
+      await this.#readRows();
+      await this.#comparison.finish(this.#deletedXids);
       await this.#settle();
     } catch (error) {
-      this.#abandon(wasFrozen);
+      this.#abandon();
       throw error;
     } finally {
       this.#taken.resolve();
-      shape.observe(undefined);
+      shape.join(undefined);
     }
     return this.#result();
   }
 
-  visible(visibility: Visibility, origin: SourceOrigin | undefined): Promise<void> {
-    const { ingest } = this.#options;
-    const shape = this.#shape;
+  /** The stream is held up until a snapshot shows all that it brought, but not for long. */
+  async #readRows(): Promise<void> {
+    const { source, signal } = this.#options;
+    for (let attempt = 1;; attempt++) {
+      try {
+        const onReserved = this.#onReserved;
+        return await source.snapshot(this.#request(), this, { onReserved, signal });
+      } catch (error) {
+        if (!(error instanceof AheadError) || attempt === AHEAD_ATTEMPTS) throw error;
+      }
+      await new Promise((resolve) => setTimeout(resolve, AHEAD_PAUSE_MS));
+    }
+  }
+
+  async visible(visibility: Visibility, origin: SourceOrigin | undefined): Promise<void> {
+    const { ingest, isStreamed } = this.#options;
+    const shape = this.#shape, { visibility: before } = shape;
     if (origin) this.#assertHistory(origin, visibility.walPosition);
     const placed = ingest.positions.place(visibility);
-    if (shape.visibility && placed.walPosition < shape.visibility.walPosition) {
+    if (before && placed.walPosition < before.walPosition) {
       throw new LaggingSourceError("The database is behind what the shape's log has");
     }
-    if (shape.visibility) {
-      this.#deletedXids = newlySeen(shape.visibility, placed, DELETED_XIDS_MAX);
+    const isSeen: IsSeen = (transaction) => this.#isSeen(placed, transaction);
+    await this.#catchUp(isSeen);
+    this.#assertWhole(isSeen);
+    if (!shape.isFollowed && isStreamed && ingest.isAhead(placed)) {
+      throw new AheadError("The stream is ahead of what can be seen of the database");
     }
+    if (before) this.#deletedXids = newlySeen(before, placed, DELETED_XIDS_MAX);
+    this.#before = { visibility: before, committed: ingest.positions.committedLsn };
     shape.markVisible(placed);
+    if (shape.isFollowed || isStreamed) shape.join(this.#overlap);
     ingest.revise(shape);
-    this.#isVisible = true;
-    shape.observe((entry) => {
-      if (this.#differences.isAppending) return;
-      this.#isStreaming = true;
-      this.#fold.markLater(entry);
-    });
     this.#taken.resolve();
-    return this.#readLog(placed);
   }
 
   rows(copyText: Uint8Array): Promise<void> | undefined {
-    return this.#comparison?.add(copyText);
+    return this.#comparison.add(copyText);
   }
 
   #request(): SnapshotRequest {
@@ -173,6 +192,8 @@ class Reconcile implements SnapshotSink {
   }
 
   readonly #onReserved = (): void => {
+    if (this.#isPausing) return;
+    this.#isPausing = true;
     const timer = setTimeout(() => this.#taken.resolve(), SNAPSHOT_START_MS);
     this.#options.ingest.pauseFor(this.#taken.promise.finally(() => clearTimeout(timer)));
   };
@@ -185,65 +206,84 @@ class Reconcile implements SnapshotSink {
     if (!isSame) throw new ForeignHistoryError(origin, walPosition);
   }
 
-  #newFold(): Fold {
-    return new Fold(this.#shape.storedLog(), { seed: this.#options.seed });
+  /** Reads what the stream has brought since the log was read, and finds what is too new in it. */
+  async #catchUp(isSeen: IsSeen): Promise<void> {
+    const shape = this.#shape, fold = this.#fold;
+    do {
+      if (shape.isGone) throw new ShapeGoneError(shape.handle);
+      if (!await fold.extend(shape.appended)) {
+        throw new LostMeanwhileError("The stream went on while the log was being read");
+      }
+      await fold.markLater(isSeen);
+    } while (compareOffsets(shape.appended, fold.until) !== 0);
   }
 
-  async #readLog(placed: Visibility): Promise<void> {
-    const shape = this.#shape;
-    const until = shape.appended;
-    const isSeen = this.#isSeenBy(placed);
-    const known = this.#options.fold;
-    if (!known || !await known.extend(until, isSeen)) {
-      const later = this.#fold;
-      this.#fold = this.#newFold();
-      await this.#fold.read(until, isSeen);
-      // What came while an earlier fold was still in use.
-      later.table.eachLater((lo, hi) => this.#fold.table.markLater(this.#fold.table.enter(lo, hi)));
-    }
-    this.#comparison = new Comparison(shape, this.#fold, this.#differences, this.#encoder);
+  /** What would follow an unfinished transaction must not come before the rest of it. */
+  #assertWhole(isSeen: IsSeen): void {
+    const { ingest } = this.#options;
+    const { lastTransaction: last, until } = this.#fold;
+    if (!last || last.commitLsn !== until.lsn) return;
+    const { commitLsn } = last;
+    if (commitLsn <= ingest.positions.committedLsn || commitLsn === ingest.openLsn) return;
+    if (!isSeen(last)) throw new LaggingSourceError("A transaction has come only in part");
   }
 
-  #isSeenBy(placed: Visibility): IsSeen {
+  #isSeen(placed: Visibility, transaction: Parameters<IsSeen>[0]): boolean {
+    const { commitLsn } = transaction;
     const beganAt = this.#options.identity()?.beganAt ?? 0n;
-    return (lsn, xid) => {
-      // Items of reconciles lie at odd positions: the source is never behind them.
-      if (lsn < beganAt || (lsn & 1n) === 1n || lsn < placed.walPosition - NEAR_BYTES) return true;
-      if (xid === undefined) return lsn < placed.walPosition;
-      return isInSnapshot(placed, { xid, commitLsn: lsn });
-    };
+    if (commitLsn < beganAt || commitLsn < placed.walPosition - NEAR_BYTES) return true;
+    return isInSnapshot(placed, transaction);
   }
 
   /** All differences are appended: makes them durable, then shows them. */
   async #settle(): Promise<void> {
     const { store, ingest, isStreamed } = this.#options;
     const shape = this.#shape;
-    if (shape.isGone) throw new ShapeGoneError(shape.handle);
+    this.#assertKept();
     const isFollowed = shape.isFollowed || isStreamed;
-    const hasGap = this.#isStreaming && !isFollowed;
-    if (hasGap || shape.losses !== this.#losses) {
-      throw new LostMeanwhileError("The stream left changes out meanwhile");
-    }
-    if (this.#differences.count > 0 || shape.isFollowed !== isFollowed) {
-      shape.markReconciled(isFollowed, this.#differences.first);
+    const isChanged = this.#differences.count > 0 || shape.isStandingOld;
+    if (isChanged || shape.isFollowed !== isFollowed) {
+      // Before the standing: with it alone a restart would miss what it says has been shown.
       ingest.positions.markApplied();
+      shape.markReconciled(isFollowed, this.#differences.first);
       await store.flushed();
+      this.#assertKept();
     }
     shape.thaw();
   }
 
-  /** What has been appended makes no sense alone: the shape stays frozen until the next time. */
-  #abandon(wasFrozen: boolean): void {
+  #assertKept(): void {
     const shape = this.#shape;
-    if (this.#isVisible) shape.lose();
-    else if (!wasFrozen) shape.thaw();
+    if (shape.isGone) throw new ShapeGoneError(shape.handle);
+    if (this.#overlap.isBroken || shape.losses !== this.#losses) {
+      throw new LostMeanwhileError("The stream left changes out meanwhile");
+    }
+  }
+
+  /**
+   * The log has other transactions than its visibility says, unless nothing has happened since: then
+   * the shape stays frozen until the next time.
+   */
+  #abandon(): void {
+    const shape = this.#shape, before = this.#before;
+    if (before && this.#isUntouched(before.committed) && before.visibility) {
+      shape.markVisible(before.visibility);
+    } else if (before) return shape.lose();
+    if (!this.#wasFrozen) shape.thaw();
+  }
+
+  #isUntouched(committed: bigint): boolean {
+    const { positions, openLsn } = this.#options.ingest;
+    return this.#differences.count === 0 && this.#shape.losses === this.#losses &&
+      positions.committedLsn === committed && openLsn === undefined && !this.#overlap.isBroken;
   }
 
   async #result(): Promise<Reconciled> {
-    const { rows = 0 } = this.#comparison ?? {};
+    const { rows } = this.#comparison;
     const differences = this.#differences.count;
     const hasLater = this.#fold.table.settle();
-    const isKept = !hasLater && await this.#fold.extend(this.#shape.appended, () => true);
+    const isKept = !hasLater && !this.#options.isStreamed &&
+      await this.#fold.extend(this.#shape.appended);
     return { fold: isKept ? this.#fold : undefined, rows, differences };
   }
 }

@@ -12,7 +12,7 @@ import { SnapshotError } from "../service.ts";
 import type { Shape } from "../shape.ts";
 import type { Table } from "../table.ts";
 import { FoldCache } from "./fold_cache.ts";
-import { ForeignHistoryError, LaggingSourceError, LostMeanwhileError } from "./reconcile.ts";
+import { ForeignHistoryError, LaggingSourceError, LostMeanwhileError } from "./reconcile_errors.ts";
 import { reconcileShape } from "./reconcile.ts";
 import { compareCandidates, dueMs, firstTurn, type Turn } from "./schedule.ts";
 

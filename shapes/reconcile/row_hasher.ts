@@ -27,8 +27,16 @@ export class RowHasher {
 
   /** Of the item that was scanned last, in the same bytes. */
   key(bytes: Uint8Array): void {
-    const { keyStart, keyEnd } = this.scanner;
-    this.#hash.hash(bytes, keyStart, keyEnd, KEY_SALT);
+    this.#key(bytes, this.scanner.keyStart, this.scanner.keyEnd);
+  }
+
+  /** A key's JSON text, without its quotes. */
+  keyText(bytes: Uint8Array): void {
+    this.#key(bytes, 0, bytes.length);
+  }
+
+  #key(bytes: Uint8Array, start: number, end: number): void {
+    this.#hash.hash(bytes, start, end, KEY_SALT);
     this.keyLo = this.#hash.lo;
     this.keyHi = this.#hash.hi;
   }

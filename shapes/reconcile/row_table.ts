@@ -3,7 +3,7 @@
  * 30 bytes a row, so that a million rows take 30 MB.
  */
 
-const USED = 1, PRESENT = 2, SEEN = 4, LATER = 8, PARTIAL = 16, DOOMED = 32;
+const USED = 1, PRESENT = 2, SEEN = 4, LATER = 8, PARTIAL = 16, DOOMED = 32, PENDING = 64;
 const FIRST_CAPACITY = 64;
 const FILL_MAX = 0.65;
 
@@ -18,6 +18,7 @@ export class RowTable {
   /** Number of the entry's last item in the log, and where its columns' hashes are. */
   #items = new Uint32Array(FIRST_CAPACITY);
   #details = new Map<number, Int32Array>();
+  #hasLater = false;
 
   /** Rows present. */
   get size(): number {
@@ -96,12 +97,27 @@ export class RowTable {
 
   markLater(at: number): void {
     this.#flags[at] |= LATER;
+    this.#hasLater = true;
   }
 
-  eachLater(visit: (keyLo: number, keyHi: number) => void): void {
-    for (let at = 0; at < this.#capacity; at++) {
-      if (this.isLater(at)) visit(this.#lanes[at * 4], this.#lanes[at * 4 + 1]);
-    }
+  forgetLater(): void {
+    if (!this.#hasLater) return;
+    for (let at = 0; at < this.#capacity; at++) this.#flags[at] &= ~LATER;
+    this.#hasLater = false;
+  }
+
+  /** That the key's row came or went is not in the log yet. */
+  markPending(at: number): void {
+    this.#flags[at] |= PENDING;
+  }
+
+  clearPending(at: number): void {
+    this.#flags[at] &= ~PENDING;
+  }
+
+  /** Whether the log, as far as it is written, has the key's row. */
+  isInLog(at: number): boolean {
+    return this.isPresent(at) !== ((this.#flags[at] & PENDING) !== 0);
   }
 
   /** The log holds updates of the key that name some columns only. */
@@ -149,11 +165,9 @@ export class RowTable {
 
   /** Ends a comparison: what it marked is forgotten. Answers whether some key was `later`. */
   settle(): boolean {
-    let hasLater = false;
-    for (let at = 0; at < this.#capacity; at++) {
-      hasLater ||= (this.#flags[at] & LATER) !== 0;
-      this.#flags[at] &= USED | PRESENT;
-    }
+    const hasLater = this.#hasLater;
+    for (let at = 0; at < this.#capacity; at++) this.#flags[at] &= USED | PRESENT;
+    this.#hasLater = false;
     return hasLater;
   }
 
