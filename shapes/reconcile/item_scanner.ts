@@ -4,14 +4,23 @@
  */
 
 const QUOTE = 0x22, BACKSLASH = 0x5c, COMMA = 0x2c, OPEN = 0x7b, CLOSE = 0x7d;
-const OPEN_LIST = 0x5b, CLOSE_LIST = 0x5d, ZERO = 0x30, NINE = 0x39, LETTER_N = 0x6e;
+const OPEN_LIST = 0x5b, CLOSE_LIST = 0x5d, ZERO = 0x30, NINE = 0x39;
 
 const encoder = new TextEncoder();
 const KEY = encoder.encode(',{"key":"');
+const CONTROL = encoder.encode(',{"headers":{');
 const VALUE = encoder.encode(',"value":{');
 const OLD_VALUE = encoder.encode(',"old_value":');
 const OPERATION = encoder.encode(',"headers":{"operation":"');
 const LSN = encoder.encode("lsn"), TXIDS = encoder.encode("txids");
+/** The braces of the headers and of the item. */
+const END = encoder.encode("}}");
+const NULL_TEXT = encoder.encode("null");
+const OPERATIONS: readonly { readonly kind: ItemKind; readonly text: Uint8Array }[] = [
+  { kind: "insert", text: encoder.encode('insert"') },
+  { kind: "update", text: encoder.encode('update"') },
+  { kind: "delete", text: encoder.encode('delete"') },
+];
 
 export type ItemKind = "insert" | "update" | "delete" | "control";
 
@@ -50,8 +59,9 @@ export class ItemScanner {
     if (bytes[at] !== COMMA) throw new SyntaxError(`Expected an item at byte ${at}`);
     this.lsnStart = this.lsnEnd = 0;
     this.xid = undefined;
-    if (at + KEY.length > bytes.length) return -1;
     if (!matches(bytes, at, KEY)) {
+      if (endsWithin(bytes, at, KEY) || endsWithin(bytes, at, CONTROL)) return -1;
+      if (!matches(bytes, at, CONTROL)) throw new SyntaxError(`Expected an item at byte ${at}`);
       this.kind = "control";
       return skipValue(bytes, at + 1);
     }
@@ -59,13 +69,14 @@ export class ItemScanner {
     this.keyEnd = stringEnd(bytes, this.keyStart);
     if (this.keyEnd < 0) return -1;
     let next = this.keyEnd + 1;
-    if (next + VALUE.length > bytes.length) return -1;
-    if (!matches(bytes, next, VALUE)) throw new SyntaxError(`Expected a value at byte ${next}`);
+    if (!matches(bytes, next, VALUE)) return cutOff(bytes, next, VALUE);
     next = this.#columns(bytes, next + VALUE.length);
-    if (next < 0 || next + OPERATION.length >= bytes.length) return -1;
+    if (next < 0) return -1;
     if (matches(bytes, next, OLD_VALUE)) next = skipValue(bytes, next + OLD_VALUE.length);
-    if (next < 0 || next + OPERATION.length >= bytes.length) return -1;
-    if (!matches(bytes, next, OPERATION)) throw new SyntaxError(`Expected headers at byte ${next}`);
+    if (next < 0) return -1;
+    if (!matches(bytes, next, OPERATION)) {
+      return endsWithin(bytes, next, OLD_VALUE) ? -1 : cutOff(bytes, next, OPERATION);
+    }
     return this.#headers(bytes, next + OPERATION.length);
   }
 
@@ -77,20 +88,23 @@ export class ItemScanner {
     for (let column = 0; column < this.#names.length; column++) {
       if (bytes[at] === CLOSE) break;
       const name = this.#names[column];
-      const start = at + name.length;
-      if (start + 4 >= bytes.length) return -1;
-      if (!matches(bytes, at, name)) continue;
+      if (!matches(bytes, at, name)) {
+        if (endsWithin(bytes, at, name)) return -1;
+        continue;
+      }
       named++;
-      if (bytes[start] === LETTER_N) {
-        starts[column] = NULL;
-        at = start + 4;
-      } else {
+      const start = at + name.length;
+      if (bytes[start] === QUOTE) {
         const end = stringEnd(bytes, start + 1);
         if (end < 0) return -1;
         starts[column] = start + 1;
         ends[column] = end;
         at = end + 1;
-      }
+      } else if (matches(bytes, start, NULL_TEXT)) {
+        starts[column] = NULL;
+        at = start + NULL_TEXT.length;
+      } else return cutOff(bytes, start, NULL_TEXT);
+      // What follows a comma is a member: one that is not expected here is an error below.
       if (bytes[at] === COMMA) at++;
     }
     if (at >= bytes.length) return -1;
@@ -101,10 +115,14 @@ export class ItemScanner {
 
   /** From the operation's name to behind the item. */
   #headers(bytes: Uint8Array, from: number): number {
-    const letter = bytes[from];
-    this.kind = letter === 0x69 ? "insert" : letter === 0x75 ? "update" : "delete";
-    let at = stringEnd(bytes, from) + 1;
-    if (at === 0) return -1;
+    const operation = OPERATIONS.find(({ text }) => matches(bytes, from, text));
+    if (!operation) {
+      return OPERATIONS.some(({ text }) => endsWithin(bytes, from, text))
+        ? -1
+        : cutOff(bytes, from, OPERATIONS[0].text);
+    }
+    this.kind = operation.kind;
+    let at = from + operation.text.length;
     while (bytes[at] === COMMA) {
       const nameStart = at + 2, nameEnd = stringEnd(bytes, nameStart);
       if (nameEnd < 0) return -1;
@@ -116,9 +134,22 @@ export class ItemScanner {
         this.lsnEnd = at - 1;
       } else if (isName(bytes, nameStart, nameEnd, TXIDS)) this.xid = firstNumber(bytes, start + 1);
     }
-    // The braces of the headers and of the item.
-    return at + 2 > bytes.length ? -1 : at + 2;
+    return matches(bytes, at, END) ? at + END.length : cutOff(bytes, at, END);
   }
+}
+
+/** -1 if the bytes end before the text could have been read. Throws `SyntaxError` if it is not there. */
+function cutOff(bytes: Uint8Array, at: number, text: Uint8Array): -1 {
+  if (endsWithin(bytes, at, text)) return -1;
+  throw new SyntaxError(`Unexpected byte after byte ${at}`);
+}
+
+/** Whether the bytes end before the text does, and are its beginning up to there. */
+function endsWithin(bytes: Uint8Array, at: number, text: Uint8Array): boolean {
+  const length = bytes.length - at;
+  if (length >= text.length) return false;
+  for (let i = 0; i < length; i++) if (bytes[at + i] !== text[i]) return false;
+  return true;
 }
 
 function isName(bytes: Uint8Array, start: number, end: number, name: Uint8Array): boolean {
