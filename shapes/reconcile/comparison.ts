@@ -50,7 +50,7 @@ export class Comparison {
   async finish(deletedXids: readonly number[]): Promise<void> {
     await this.#tellWaiting();
     if (this.#fold.table.doomUnseen() > 0) await this.#tellDeletes(deletedXids);
-    await this.#log.flush();
+    await this.#log.flush(true);
   }
 
   /** One function for all rows: it is called for each of them. */
@@ -96,11 +96,11 @@ export class Comparison {
 
   async #relieve(): Promise<void> {
     if (this.#waitingBytes > WAITING_BYTES_MAX) await this.#tellWaiting();
-    await this.#log.flush();
+    await this.#log.flush(false);
   }
 
   readonly #pause = (): Promise<void> | undefined =>
-    this.#log.isFull ? this.#log.flush() : undefined;
+    this.#log.isFull ? this.#log.flush(false) : undefined;
 
   /** Reads the old rows of updates from the log. */
   async #tellWaiting(): Promise<void> {

@@ -76,23 +76,28 @@ export class DifferenceLog {
     this.#batchBytes += (old?.bytes.length ?? 0) + (row?.bytes.length ?? 0);
   }
 
-  /** Appends what has been gathered. */
-  async flush(): Promise<void> {
-    if (this.#batch.length === 0) return;
+  /**
+   * Appends what has been gathered, but for the last difference, which may be the last of all (it
+   * carries `last`), unless no more come.
+   */
+  async flush(isEnd: boolean): Promise<void> {
+    if (this.#batch.length <= (isEnd ? 0 : 1)) return;
     await new Promise<void>((resolve) =>
       this.#options.atBoundary(() => {
-        this.#append();
+        this.#append(isEnd);
         resolve();
       })
     );
     await this.#options.ready();
   }
 
-  #append(): void {
+  #append(isEnd: boolean): void {
     const { shape, committedLsn } = this.#options;
+    const kept = isEnd ? [] : this.#batch.splice(-1);
     const batch = this.#batch.filter((difference) => this.#isWanted(difference));
     this.#batch = [];
     this.#batchBytes = 0;
+    for (const difference of kept) this.add(difference);
     if (batch.length === 0 || shape.isGone) return;
     const lsn = reconciledLsn(committedLsn(), shape.appended.lsn);
     let op = shape.appended.lsn === lsn ? shape.appended.op + 1 : 0;
@@ -101,7 +106,7 @@ export class DifferenceLog {
     const writer = this.#writer;
     for (let i = 0; i < batch.length; i++, op++) {
       const before = writer.length;
-      this.#item(batch[i], lsn, op, i === batch.length - 1);
+      this.#item(batch[i], lsn, op, isEnd && i === batch.length - 1);
       const isChunkEnd = shape.countItem(writer.length - before - 1);
       if (!isChunkEnd && writer.length < ENTRY_BYTES && i < batch.length - 1) continue;
       const entry = { first: { lsn, op: first }, last: { lsn, op }, bytes: writer.take() };

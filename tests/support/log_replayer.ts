@@ -68,7 +68,11 @@ export class LogReplayer {
 
   /** True unless the last item read was in the middle of a transaction. */
   get isAtTransactionEnd(): boolean {
-    return this.#open === undefined;
+    return !this.#isCut;
+  }
+
+  get #isCut(): boolean {
+    return this.#open !== undefined && (this.#open & 1n) === 0n;
   }
 
   /** Everything read so far: the last offset, as responses print it. */
@@ -124,8 +128,12 @@ export class LogReplayer {
   #checkPosition(item: Item, lsn: bigint): void {
     const { op_position: op, last, txids } = item.headers;
     if (this.#isInSnapshot) throw fault("Change within the snapshot", item);
-    if (op === undefined || txids?.length !== 1) throw fault("Incomplete headers", item);
-    if (this.#open !== undefined && this.#open !== lsn) throw fault("No last before", item);
+    // What a reconcile found lies at odd positions: no one transaction made it, and its end may have
+    // turned out not to be needed.
+    const isReconciled = (lsn & 1n) === 1n;
+    const isNamed = isReconciled ? txids === undefined || txids.length > 0 : txids?.length === 1;
+    if (op === undefined || !isNamed) throw fault("Incomplete headers", item);
+    if (this.#isCut && this.#open !== lsn) throw fault("No last before", item);
     if (this.#open === undefined && this.#lsn === lsn) throw fault("More after the last", item);
     if (lsn < this.#lsn || lsn === this.#lsn && op <= this.#op) {
       throw fault(`Not beyond ${this.offset}`, item);
