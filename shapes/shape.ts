@@ -298,7 +298,7 @@ export class Shape implements ServedShape {
    */
   markReconciled(isFollowed: boolean, first: Offset | undefined): void {
     this.#reconciledTo = this.#settled;
-    if (first) this.#noteLostTail(first);
+    this.#noteLostTail(first ?? this.#settled);
     this.#isFollowed = isFollowed;
     this.#isFreezeStored = false;
     this.#resources.store.setStanding(this.handle, this.#formatStanding(false));
@@ -327,9 +327,9 @@ export class Shape implements ServedShape {
     this.#notify();
   }
 
-  /** Whether the store has to be told of it when a reconcile ends. */
-  get isFreezeStored(): boolean {
-    return this.#isFreezeStored;
+  /** Whether the store has to be told when a reconcile ends, also of one that found nothing. */
+  get isStandingOld(): boolean {
+    return this.#isFreezeStored || this.#restoredEnd !== undefined;
   }
 
   /** The store knows the shape from now on: it must know what has become of it by then. */

@@ -243,7 +243,7 @@ class Reconcile implements SnapshotSink {
     const shape = this.#shape;
     this.#assertKept();
     const isFollowed = shape.isFollowed || isStreamed;
-    const isChanged = this.#differences.count > 0 || shape.isFreezeStored;
+    const isChanged = this.#differences.count > 0 || shape.isStandingOld;
     if (isChanged || shape.isFollowed !== isFollowed) {
       // Before the standing: with it alone a restart would miss what it says has been shown.
       ingest.positions.markApplied();

@@ -128,13 +128,14 @@ export class LogReplayer {
   #checkPosition(item: Item, lsn: bigint): void {
     const { op_position: op, last, txids } = item.headers;
     if (this.#isInSnapshot) throw fault("Change within the snapshot", item);
-    // What a reconcile found lies at odd positions: no one transaction made it, and its end may have
-    // turned out not to be needed.
+    // What a reconcile found lies at odd positions: no one transaction made it, its end may have turned
+    // out not to be needed, and the next reconcile may go on at the same position.
     const isReconciled = (lsn & 1n) === 1n;
     const isNamed = isReconciled ? txids === undefined || txids.length > 0 : txids?.length === 1;
     if (op === undefined || !isNamed) throw fault("Incomplete headers", item);
     if (this.#isCut && this.#open !== lsn) throw fault("No last before", item);
-    if (this.#open === undefined && this.#lsn === lsn) throw fault("More after the last", item);
+    const isOver = this.#open === undefined && this.#lsn === lsn && !isReconciled;
+    if (isOver) throw fault("More after the last", item);
     if (lsn < this.#lsn || lsn === this.#lsn && op <= this.#op) {
       throw fault(`Not beyond ${this.offset}`, item);
     }

@@ -17,7 +17,7 @@ import { copyText } from "./arbitrary.ts";
 export type Texts = Readonly<Record<string, string | null>>;
 
 /** Where a snapshot may be held back. */
-export type Stage = "prepare" | "reserve" | "visible" | "rows" | "end";
+export type Stage = "prepare" | "reserve" | "visible" | "rows" | "batch" | "end";
 /** Where any question may be held back. */
 export type Place = Stage | "describe" | "position" | "ancestors" | "evaluate";
 
@@ -40,6 +40,8 @@ export class ScriptedSource implements Source {
   failures: Partial<Record<Place, unknown>> = {};
   /** What Postgres makes of a condition for a row. */
   truthOf: (condition: string, row: Row) => number = () => IS_UNKNOWN;
+  /** Called right before a snapshot is taken: may set the visibility and the rows. */
+  onTake: (request: SnapshotRequest) => void = () => {};
   /** What was asked of it: `describe public.items`, `snapshot items`, … */
   readonly calls: string[] = [];
   /** Ignores the abort signal, as a connection does that hangs. */
@@ -86,10 +88,12 @@ export class ScriptedSource implements Source {
     onReserved();
     await this.#at("visible", signal);
     const isReconcile = request.purpose === "reconcile";
+    this.onTake(request);
+    const rows = request.hasRows ? this.rows.get(request.table.oid) ?? [] : [];
     await sink.visible(this.visibility, isReconcile ? this.origin : undefined);
     await this.#at("rows", signal);
-    const rows = request.hasRows ? this.rows.get(request.table.oid) ?? [] : [];
     for (let i = 0; i < rows.length; i += this.batchSize) {
+      await this.#at("batch", signal);
       const batch = rows.slice(i, i + this.batchSize);
       const names = isReconcile ? [...request.columns, "xmin"] : request.columns;
       await sink.rows(copyText(batch.map((row) => names.map((name) => row[name] ?? null))));
