@@ -1,6 +1,6 @@
 /** The connections to Postgres, and the domain's source on top of them. */
 
-import { openPool, type Sql } from "../replication/connection.ts";
+import { dropConnections, openPool, type Sql } from "../replication/connection.ts";
 import {
   type DatabaseUrl,
   parseDatabaseUrl,
@@ -16,13 +16,20 @@ const ADMIN_CONNECTIONS = 4;
 /** A replica is queried only while its primary is down. */
 const REPLICA_CONNECTIONS = 4;
 
+export interface Postgres {
+  readonly source: PostgresSource;
+  readonly admin: Sql;
+  /** Drops the connections to the primary: they are dead, and the driver would wait for ever. */
+  readonly dropAll: () => void;
+}
+
 /** All is closed with the stack. `isOnReplica`: whether the replica has to stand in. */
 export function openPostgres(
   config: ServeConfig,
   stack: AsyncDisposableStack,
   component: (name: string) => LineLogger,
   isOnReplica: () => boolean,
-): { readonly source: PostgresSource; readonly admin: Sql } {
+): Postgres {
   const open = (url: string, max: number) => {
     const sql = openPool({ url: databaseUrl(config, url), max });
     stack.defer(() => sql.end({ timeout: 1 }));
@@ -46,7 +53,7 @@ export function openPostgres(
     isManual,
     logger,
   });
-  return { source, admin };
+  return { source, admin, dropAll: () => [admin, query].forEach(dropConnections) };
 }
 
 export function databaseUrl(config: ServeConfig, text: string): DatabaseUrl {

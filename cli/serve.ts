@@ -51,7 +51,8 @@ export async function serve(
   const [store] = await Promise.all([openStore(config, failure, stack), loadParser()]);
   const state = await store.load();
   const component = (name: string) => logger.with({ component: name });
-  const { source, admin } = openPostgres(config, stack, component, () => health.isOnReplica);
+  const isOnReplica = () => health.isOnReplica;
+  const { source, admin, dropAll } = openPostgres(config, stack, component, isOnReplica);
   const parts = {
     config,
     store,
@@ -67,6 +68,7 @@ export async function serve(
   const sink = new StreamIntake({ continuity, catalog, ingest, source, admin });
   const health = new ReplicationHealth({
     ...healthOptions(config),
+    onLongSilence: dropAll,
     whileAwake: (signal) => watchSource(source, catalog, signal),
     sink,
     logger: component("replication"),

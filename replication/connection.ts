@@ -57,11 +57,40 @@ const IDLE_TIMEOUT_SECONDS = 30;
  * it with `sql.end({ timeout })`, in seconds.
  */
 export function openPool(options: PoolOptions): Sql {
-  return startDriver(options, {
+  const sockets = new Set<net.Socket>();
+  const pool = startDriver(options, {
     max: options.max,
     idle_timeout: IDLE_TIMEOUT_SECONDS,
-    socket: () => dial(options.url).catch(failingSocket),
+    socket: () => dial(options.url).then((socket) => register(socket, sockets), failingSocket),
   });
+  POOL_SOCKETS.set(pool, sockets);
+  return pool;
+}
+
+/**
+ * Between a socket's error and its closing the driver still sends queries on it, and forgets them
+ * when it is told that it closed with an error: they would wait for ever.
+ */
+function register(socket: net.Socket, sockets: Set<net.Socket>): net.Socket {
+  sockets.add(socket);
+  const emit = socket.emit.bind(socket);
+  socket.emit = (event: string | symbol, ...args: unknown[]) => {
+    if (event !== "close") return emit(event, ...args);
+    sockets.delete(socket);
+    return emit(event, false);
+  };
+  return socket;
+}
+
+const POOL_SOCKETS = new WeakMap<Sql, ReadonlySet<net.Socket>>();
+
+/**
+ * Drops the pool's connections: queries that wait for an answer reject, the next one dials. The
+ * driver itself waits for ever for a server, or a network, that has fallen silent.
+ */
+export function dropConnections(pool: Sql): void {
+  // Without a reason: older runtimes raise it when nobody listens to the socket any more.
+  for (const socket of POOL_SOCKETS.get(pool) ?? []) socket.destroy();
 }
 
 /**

@@ -39,6 +39,8 @@ export interface HealthOptions {
   readonly replicaUrl?: DatabaseUrl;
   /** What else uses the database all the time: until the signal fires, and again after a sleep. */
   readonly whileAwake?: (signal: AbortSignal) => Promise<void>;
+  /** Nothing is answered for so long that connections from before are dead; once an outage. */
+  readonly onLongSilence?: () => void;
   readonly sink: StreamSink;
   readonly logger: Logger;
   /** Called whenever anything of the mode changes. */
@@ -92,6 +94,7 @@ export class ReplicationHealth {
       replicator,
       onAnswer: (probe) => this.#noteAnswer(probe),
       onSilence: (error) => this.#noteSilence(error),
+      onLongSilence: () => options.onLongSilence?.(),
     });
     const { replicaUrl } = options;
     this.#replica = replicaUrl && new Prober(replicaUrl, setupNames(streamId));

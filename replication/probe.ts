@@ -44,9 +44,6 @@ export interface WalsenderProbe {
   readonly pid: number;
   /** `pg_stat_activity.wait_event`; undefined while it works. */
   readonly waitEvent: string | undefined;
-  readonly sentLsn: bigint | undefined;
-  /** When the last status that arrived was sent, by our own clock; undefined before the first. */
-  readonly replyMs: number | undefined;
 }
 
 export interface ProbeQuestion {
@@ -77,10 +74,8 @@ SELECT pg_catalog.json_build_object(
     WHERE pubname = ${quoteLiteral(names.publication)}),
   'slot', (SELECT pg_catalog.to_jsonb(s) FROM pg_catalog.pg_replication_slots s
     WHERE slot_name = ${quoteLiteral(names.slot)}),
-  'walsender', (SELECT pg_catalog.json_build_object(
-      'pid', a.pid, 'waitEvent', a.wait_event, 'sentLsn', r.sent_lsn,
-      'replyMs', pg_catalog.date_part('epoch', r.reply_time) * 1000)
-    FROM pg_catalog.pg_stat_activity a LEFT JOIN pg_catalog.pg_stat_replication r USING (pid)
+  'walsender', (SELECT pg_catalog.json_build_object('pid', a.pid, 'waitEvent', a.wait_event)
+    FROM pg_catalog.pg_stat_activity a
     WHERE a.pid = ${walsenderPid ?? "NULL::int"})
 )::text AS probe
 FROM (SELECT pg_catalog.pg_is_in_recovery() AS is_in_recovery) here`;
@@ -132,12 +127,7 @@ function slotOf(slot: Fields | undefined): SlotProbe | undefined {
 function walsenderOf(walsender: Fields | undefined): WalsenderProbe | undefined {
   const pid = numberOf(walsender?.pid);
   if (walsender === undefined || pid === undefined) return undefined;
-  return {
-    pid,
-    waitEvent: textOf(walsender.waitEvent),
-    sentLsn: lsnOf(walsender.sentLsn),
-    replyMs: numberOf(walsender.replyMs),
-  };
+  return { pid, waitEvent: textOf(walsender.waitEvent) };
 }
 
 function objectOf(value: unknown): Fields | undefined {

@@ -14,6 +14,7 @@ import { SlotGuard } from "./slot_guard.ts";
 import type { ReplicationStream } from "./stream.ts";
 import {
   isBeatDue,
+  isLongSilence,
   judgeSlot,
   judgeStream,
   judgeUnseen,
@@ -38,6 +39,8 @@ export interface WatchOptions {
   readonly onAnswer: (probe: Probe) => void;
   /** A look failed. */
   readonly onSilence: (error: unknown) => void | Promise<void>;
+  /** Looks have failed for so long that no query from before gets an answer; once an outage. */
+  readonly onLongSilence: () => void;
 }
 
 /** Between looks while all is well. */
@@ -52,6 +55,7 @@ export class ServerWatch {
   readonly #nextLook = new Alarm();
   #probe: Probe | undefined;
   #failures = 0;
+  #isSilent = false;
   #lastAnswerMs: number;
   /** The stream that was judged last, and what is remembered of it. */
   #watched: ReplicationStream | undefined;
@@ -125,6 +129,7 @@ export class ServerWatch {
     const isBack = this.#failures > 0;
     this.#probe = probe;
     this.#failures = 0;
+    this.#isSilent = false;
     this.#lastAnswerMs = this.#options.now();
     this.#options.onAnswer(probe);
     const isSlotFree = before?.slot?.isActive === true && probe.slot?.isActive !== true;
@@ -135,11 +140,15 @@ export class ServerWatch {
   async #noteFailure(error: unknown): Promise<void> {
     const stream = this.#options.replicator.stream;
     this.#failures += 1;
-    await this.#options.onSilence(error);
-    if (stream === undefined) return;
+    // Not waited for yet: it may ask a replica, which may be silent, too.
+    const told = this.#options.onSilence(error);
     const silence = { failures: this.#failures, lastAnswerMs: this.#lastAnswerMs };
-    const failure = judgeUnseen(stream.progress, silence, this.#options.now());
-    if (failure) stream.fail(failure);
+    const isLong = isLongSilence(silence, this.#options.now());
+    if (isLong && !this.#isSilent) this.#options.onLongSilence();
+    this.#isSilent = isLong;
+    const failure = stream && judgeUnseen(stream.progress, silence, this.#options.now());
+    if (failure) stream?.fail(failure);
+    await told;
   }
 
   #judgeSlot(probe: Probe, backendPid: number | undefined): void {

@@ -142,15 +142,22 @@ export interface Silence {
   readonly lastAnswerMs: number;
 }
 
+/** Whether queries have not been answered for long. */
+export function isLongSilence({ failures, lastAnswerMs }: Silence, nowMs: number): boolean {
+  // One failure may be our own doing, when the process was stopped for a while.
+  return failures >= 2 && nowMs - lastAnswerMs >= SILENCE_MAX_MS;
+}
+
 /** Judges a stream while queries are not answered either. */
 export function judgeUnseen(
   stream: StreamProgress,
-  { failures, lastAnswerMs }: Silence,
+  silence: Silence,
   nowMs: number,
 ): ConnectionError | undefined {
-  const silentMs = nowMs - Math.max(stream.lastReceivedMs, lastAnswerMs);
-  // One failure may be our own doing, when the process was stopped for a while.
-  if (stream.isPaused || failures < 2 || silentMs < SILENCE_MAX_MS) return undefined;
+  const silentMs = nowMs - stream.lastReceivedMs;
+  if (stream.isPaused || silentMs < SILENCE_MAX_MS || !isLongSilence(silence, nowMs)) {
+    return undefined;
+  }
   const seconds = Math.round(silentMs / 1000);
   return new ConnectionError(
     "stalled",

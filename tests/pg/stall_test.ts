@@ -1,4 +1,6 @@
 import assert from "node:assert/strict";
+import { dropConnections, openPool } from "../../replication/connection.ts";
+import { parseDatabaseUrl } from "../../replication/database_url.ts";
 import { parseLsn } from "../../replication/lsn.ts";
 import { kindsOf, newStreamId, type RunningHealth, start, until } from "../support/health_world.ts";
 import { startCluster, type TestDatabase, testDatabase } from "../support/postgres.ts";
@@ -135,4 +137,66 @@ Deno.test("another history of the database is found within 10 s, and followed", 
   assert.ok(running.modes.some(({ reason }) => reason === "history_changed"));
   const [first, second] = running.sink.sessions;
   assert.notEqual(first.systemId, second.systemId);
+});
+
+Deno.test("dropConnections() rejects queries of a network that fell silent; the next dials", async () => {
+  await using db = await testDatabase();
+  await using proxy = proxyOf(db);
+  const pool = openPool({ url: parseDatabaseUrl(proxy.url(db.url)), max: 1 });
+  try {
+    const hanging = assert.rejects(async () => await pool`SELECT pg_sleep(60)`, {
+      code: "CONNECTION_CLOSED",
+    });
+    await waitUntil("the query runs", async () => {
+      const [{ n }] = await db.sql`SELECT count(*)::int AS n FROM pg_stat_activity
+        WHERE datname = ${db.name} AND wait_event = 'PgSleep'`;
+      return n === 1;
+    });
+    proxy.stall();
+    dropConnections(pool);
+    await hanging;
+    await waitUntil("another connection answers", async () => {
+      const rows = pool`SELECT 4`;
+      return await rows.then(() => true, () => false);
+    });
+  } finally {
+    await pool.end({ timeout: 1 });
+  }
+});
+
+Deno.test("connections from before a silence of the network are dropped", async () => {
+  await using db = await testDatabase();
+  await using proxy = proxyOf(db);
+  let drops = 0;
+  await using running = start({ url: proxy.url(db.url), onLongSilence: () => drops += 1 });
+  await until(running, "live");
+  proxy.treat("stall");
+  proxy.stall();
+  await waitUntil("the silence is noticed", () => drops === 1, FOUND_MS);
+  await until(running, "starting");
+  proxy.treat("forward");
+  proxy.resume();
+  await until(running, "live");
+  assert.equal(drops, 1);
+});
+
+Deno.test("a role without any privilege to look around sees enough", async () => {
+  await using db = await testDatabase();
+  await using proxy = proxyOf(db);
+  const role = `plain_${newStreamId()}`;
+  await db.sql.unsafe(`CREATE ROLE ${role} LOGIN REPLICATION PASSWORD 'x'`);
+  await db.sql.unsafe(`GRANT CREATE ON DATABASE ${db.name} TO ${role}`);
+  try {
+    const url = new URL(db.url);
+    [url.username, url.password] = [role, "x"];
+    await using running = start({ url: proxy.url(url.href) });
+    await until(running, "live");
+    proxy.stall(["replication"]);
+    await until(running, "fallback", "stream_stalled", FOUND_MS);
+    await until(running, "live", undefined, FOUND_MS);
+    assert.match(`${running.health.report().connection.systemId}`, /^\d+$/);
+  } finally {
+    await db.sql.unsafe(`DROP OWNED BY ${role}`);
+    await db.sql.unsafe(`DROP ROLE ${role}`);
+  }
 });

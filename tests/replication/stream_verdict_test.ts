@@ -12,12 +12,7 @@ import {
   UNSUSPECTED,
 } from "../../replication/stream_verdict.ts";
 
-const IDLE: WalsenderProbe = {
-  pid: 7,
-  waitEvent: "WalSenderWaitForWal",
-  sentLsn: 1000n,
-  replyMs: 0,
-};
+const IDLE: WalsenderProbe = { pid: 7, waitEvent: "WalSenderWaitForWal" };
 const BUSY: WalsenderProbe = { ...IDLE, waitEvent: undefined };
 const READING: WalsenderProbe = { ...IDLE, waitEvent: "WALRead" };
 const SENDING: WalsenderProbe = { ...IDLE, waitEvent: "WalSenderWriteData" };
