@@ -65,7 +65,7 @@ export class Ingest {
       ...options,
       confirm: (position) => options.confirm(position),
       onResumed: () => {
-        for (const shape of this.#shapes) shape.settleRestored();
+        for (const shape of this.#shapes) shape.earlierReaders.settle();
       },
     });
   }

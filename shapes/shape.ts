@@ -17,7 +17,7 @@ import type { StoredLog } from "./reconcile/fold.ts";
 import { formatStanding, parseStanding } from "./standing.ts";
 import { formatSchemaHeader } from "./schema_header.ts";
 import type { Page, ServedShape } from "./service.ts";
-import { isLost, type LostTail } from "./lost_tail.ts";
+import { EarlierReaders, NO_EARLIER_READERS } from "./lost_tail.ts";
 import { keyColumns, type Table } from "./table.ts";
 
 /** What all shapes share. */
@@ -55,9 +55,7 @@ export class Shape implements ServedShape {
   /** The store knows that it is frozen. */
   #isFreezeStored = false;
   #reconciledTo: Offset | undefined;
-  /** Where the log of an earlier process ended, whose readers may have more; until it is settled. */
-  #restoredEnd: Offset | undefined;
-  #lostTail: LostTail | undefined;
+  readonly #earlier: EarlierReaders;
   /** Counts the times that the stream may have left changes out. */
   #losses = 0;
   #joint: Joint | undefined;
@@ -83,8 +81,7 @@ export class Shape implements ServedShape {
     // A reconcile that was not finished has left out what the stream won't bring again.
     this.#isFollowed = standing.isFollowed && !this.#isFrozen;
     this.#reconciledTo = standing.reconciledTo;
-    this.#lostTail = standing.lostTail;
-    this.#restoredEnd = stored ? end : undefined;
+    this.#earlier = stored ? new EarlierReaders(end, standing.lostTail) : NO_EARLIER_READERS;
     this.#openChunkBytes = stored?.shape.openChunkBytes ?? 0;
     this.#tail = new Tail(end);
     this.#snapshot = new ChunkReader(this, resources, stored?.chunks);
@@ -177,7 +174,7 @@ export class Shape implements ServedShape {
     if (this.#isGone) throw new ShapeGoneError(this.handle);
     if (since.kind === "before") return this.#snapshot.page(0);
     const { lsn, op } = since.offset;
-    if (this.#lostTail && isLost(this.#lostTail, since.offset)) {
+    if (this.#earlier.meet(since.offset, this.#head)) {
       this.#resources.onLostReader?.(this);
       throw new ShapeGoneError(this.handle);
     }
@@ -231,10 +228,7 @@ export class Shape implements ServedShape {
   append(entry: LogEntry, isChunkEnd: boolean): void {
     if (!this.#isFollowed || this.#isFrozen) this.#hide();
     this.#appended = entry.last;
-    if (this.#lostTail && !this.#lostTail.next && isStreamed(entry.first)) {
-      this.#lostTail = { ...this.#lostTail, next: entry.first };
-      this.#storeStanding();
-    }
+    if (this.#earlier.noteAppended(entry.first)) this.#storeStanding();
     this.#resources.tails.push(this.#tail, entry);
     this.#resources.store.appendLog(this.handle, entry);
     if (!isChunkEnd) return;
@@ -298,24 +292,15 @@ export class Shape implements ServedShape {
    */
   markReconciled(isFollowed: boolean, first: Offset | undefined): void {
     this.#reconciledTo = this.#settled;
-    this.#noteLostTail(first ?? this.#settled);
+    this.#earlier.noteReconciled(first ?? this.#settled, this.#settled);
     this.#isFollowed = isFollowed;
     this.#isFreezeStored = false;
     this.#resources.store.setStanding(this.handle, this.#formatStanding(false));
   }
 
-  /** The stream has sent again whatever readers of an earlier process may have. */
-  settleRestored(): void {
-    this.#restoredEnd = undefined;
-  }
-
-  #noteLostTail(from: Offset): void {
-    const until = this.#settled;
-    if (this.#lostTail && !this.#lostTail.next) this.#lostTail = { ...this.#lostTail, until };
-    else if (this.#restoredEnd) {
-      this.#lostTail = { after: this.#restoredEnd, from, until, next: undefined };
-      this.#restoredEnd = undefined;
-    }
+  /** What is known of readers that an earlier process had. */
+  get earlierReaders(): EarlierReaders {
+    return this.#earlier;
   }
 
   /** Ends a freeze: what has been appended is shown. */
@@ -329,7 +314,7 @@ export class Shape implements ServedShape {
 
   /** Whether the store has to be told when a reconcile ends, also of one that found nothing. */
   get isStandingOld(): boolean {
-    return this.#isFreezeStored || this.#restoredEnd !== undefined;
+    return this.#isFreezeStored || this.#earlier.isOpen;
   }
 
   /** The store knows the shape from now on: it must know what has become of it by then. */
@@ -348,7 +333,7 @@ export class Shape implements ServedShape {
       frozenAt: isFrozen ? this.#head : undefined,
       visibility: this.#visibility,
       reconciledTo: this.#reconciledTo,
-      lostTail: this.#lostTail,
+      lostTail: this.#earlier.lostTail,
     });
   }
 
@@ -391,9 +376,4 @@ export class Shape implements ServedShape {
     // Those who come back while being told are told the next time.
     for (const listener of [...this.#listeners]) listener();
   }
-}
-
-/** Items of reconciles lie at odd positions, where no transaction ends. */
-function isStreamed({ lsn }: Offset): boolean {
-  return (lsn & 1n) === 0n;
 }

@@ -40,6 +40,8 @@ export interface RefresherOptions {
 const LOOK_MS = 100;
 /** A shape that fails for its own sake this many times in a row starts again. */
 const FAILURES_MAX = 3;
+/** After a restart a reader that is ahead of what was stored is waited for so long. */
+const AHEAD_PATIENCE_MS = 10_000;
 /** Who asked this many intervals ago may ask again. */
 const WANTED_INTERVALS = 2;
 
@@ -52,6 +54,7 @@ export class Refresher {
   /** Tables that could not be prepared, each mentioned once. */
   readonly #reported = new WeakSet<Table>();
   #isLooking = false;
+  #startedMs = 0;
   #signal = AbortSignal.abort();
   queries = 0;
   appendedRows = 0;
@@ -69,6 +72,7 @@ export class Refresher {
   /** Runs until the signal fires and what is under way has ended; never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     this.#signal = signal;
+    this.#startedMs = this.#options.nowMs();
     const timer = setInterval(() => this.#look(), LOOK_MS);
     await new Promise<void>((resolve) => {
       if (signal.aborted) resolve();
@@ -126,6 +130,11 @@ export class Refresher {
   /** Whether reconciling is what keeps it fresh. */
   #isNeeded(shape: Shape): boolean {
     if (!shape.isComplete || shape.isGone || shape.definition.log !== "full") return false;
+    // The stream may come in a moment, and bring again what such a reader has.
+    const { nowMs } = this.#options;
+    if (shape.earlierReaders.isAwaited && nowMs() - this.#startedMs < AHEAD_PATIENCE_MS) {
+      return false;
+    }
     const { kind } = this.#options.mode();
     return kind === "fallback" || (kind === "live" && shape.isBehind);
   }

@@ -155,20 +155,27 @@ Deno.test("with manual publishing a 503 says what is missing until it has been d
   await sql`ALTER TABLE items REPLICA IDENTITY FULL`;
   await untilServed(server.url, "items");
 
-  // Taken out of the stream by hand: nobody knows what was missed, so the shape must not go on.
-  const position = await readToEnd(server.url, { table: "items" });
+  // Taken out of the stream by hand: the shape goes on by queries, and says so.
+  const follower = new ShapeFollower(server.url, { table: "items" });
+  const abort = new AbortController();
+  const following = follower.follow(abort.signal);
+  await until(() => follower.rows.size === 1, "the row is there");
   await sql.unsafe(`ALTER PUBLICATION ${publication} DROP TABLE items`);
   await sql`INSERT INTO items VALUES (2)`;
-  await until(async () => {
-    const { params, handle, offset } = position;
-    return (await requestShape(server.url, { ...params, handle, offset })).status !== 200;
-  }, "the shape has ended");
+  await until(() => follower.rows.size === 2, "what the stream does not bring is there");
+  const isMarked = async () => {
+    const answer = await fetch(`${server.url}/v1/shape?table=items&offset=-1`);
+    await answer.body?.cancel();
+    return answer.headers.get("electric-fallback-mode") === "true";
+  };
+  equal(await isMarked(), true);
   await sql.unsafe(`ALTER PUBLICATION ${publication} ADD TABLE items`);
-  await untilServed(server.url, "items");
-  equal(
-    (await readToEnd(server.url, { table: "items" })).messages.filter(({ key }) => key).length,
-    2,
-  );
+  await until(async () => !await isMarked(), "the stream is followed again");
+  await sql`INSERT INTO items VALUES (3)`;
+  await until(() => follower.rows.size === 3, "the stream goes on");
+  abort.abort();
+  await following;
+  equal(follower.refetches, 0);
 });
 
 Deno.test("a table of somebody else's says what is missing and never fails another", async () => {

@@ -97,7 +97,7 @@ Deno.test("who holds what a crash has lost is sent back to start, nobody else", 
 Deno.test("nothing is lost once the stream has sent it again", async () => {
   const { shape } = await restored();
   append(shape, 40, 0);
-  shape.settleRestored();
+  shape.earlierReaders.settle();
   reconcile(shape, 41);
   deepEqual(shape.page(since(40, 0))?.until, at(41, 0));
   deepEqual(shape.page(since(40, 1))?.until, at(41, 0));
