@@ -3,6 +3,7 @@
 import type { Sql } from "../replication/connection.ts";
 import { parseLsn } from "../replication/lsn.ts";
 import type { Session, StreamSink } from "../replication/stream_sink.ts";
+import { ConnectionError } from "../replication/postgres_error.ts";
 import type { GapCause } from "../replication/setup_plan.ts";
 import type { PostgresSource } from "../replication/source.ts";
 import type { Catalog } from "../shapes/catalog.ts";
@@ -41,7 +42,7 @@ export class StreamIntake implements StreamSink {
 
   async begin(session: Session): Promise<void> {
     const { continuity, catalog, source, admin } = this.#options;
-    const { serverLsn, ...collation } = await readDatabase(admin);
+    const { serverLsn, ...collation } = await withDeadline(readDatabase(admin));
     source.forgetAll();
     catalog.setRules({
       hasGeneratedColumns: session.serverVersion >= GENERATED_COLUMNS_SINCE,
@@ -56,6 +57,22 @@ export class StreamIntake implements StreamSink {
 
   accept(events: readonly StreamEvent[]): Promise<void> | undefined {
     return this.#options.ingest.accept(events);
+  }
+}
+
+/** A pool may hold a connection that a silent network has left; then the stream is set up anew. */
+const READ_MS = 5_000;
+
+async function withDeadline<T>(reading: Promise<T>): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => reject(new ConnectionError("timeout", "Server does not answer queries")),
+    READ_MS,
+  );
+  try {
+    return await Promise.race([reading, promise]);
+  } finally {
+    clearTimeout(timer);
   }
 }
 
