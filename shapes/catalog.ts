@@ -196,15 +196,22 @@ export class Catalog implements ShapeService {
   lose(shape: Shape, reason: string): void {
     // What it had at first is in no log: there is nothing to compare with.
     if (shape.definition.log === "changes_only") return this.#end(shape, reason);
-    if (!shape.isFollowed) return shape.lose();
-    const { handle, definition: { table } } = shape;
-    this.#options.logger.info("Shape must be reconciled", { handle, table: table.name, reason });
+    if (shape.isFollowed) {
+      const { handle, definition: { table } } = shape;
+      this.#options.logger.info("Shape must be reconciled", { handle, table: table.name, reason });
+    }
     shape.lose();
   }
 
   /** The stream does not go on where it ended. */
   loseAll(reason: string): void {
-    for (const shape of [...this.#index.shapes]) this.lose(shape, reason);
+    const shapes = [...this.#index.shapes];
+    const count = shapes.filter(({ isFollowed }) => isFollowed).length;
+    if (count > 0) this.#options.logger.info("All shapes must be reconciled", { count, reason });
+    for (const shape of shapes) {
+      if (shape.definition.log === "changes_only") this.#end(shape, reason);
+      else shape.lose();
+    }
   }
 
   endAll(reason: string): void {

@@ -38,6 +38,8 @@ export interface RefresherOptions {
 
 /** How often it is looked for shapes whose turn has come. */
 const LOOK_MS = 100;
+/** So long after that others may have to come first. */
+const QUEUE_MAX_MS = 1_000;
 /** A shape that fails for its own sake this many times in a row starts again. */
 const FAILURES_MAX = 3;
 /** After a restart a reader that is ahead of what was stored is waited for so long. */
@@ -53,6 +55,10 @@ export class Refresher {
   readonly #seed: number;
   /** Tables that could not be prepared, each mentioned once. */
   readonly #reported = new WeakSet<Table>();
+  /** Shapes whose turn it is, the first one last; found at a moment, at a WAL position. */
+  #queue: Shape[] = [];
+  #queuedMs = -Infinity;
+  #position: bigint | undefined;
   #isLooking = false;
   #startedMs = 0;
   #signal = AbortSignal.abort();
@@ -96,11 +102,13 @@ export class Refresher {
   }
 
   async #look(): Promise<void> {
-    const { mode, logger } = this.#options;
+    const { mode, logger, nowMs } = this.#options;
     if (this.#isLooking || mode().kind === "starting") return;
     this.#isLooking = true;
     try {
-      await this.#startDue();
+      const isOld = nowMs() - this.#queuedMs >= QUEUE_MAX_MS;
+      if (this.#queue.length === 0 || isOld) await this.#enqueue();
+      this.#startNext();
     } catch (error) {
       if (!(error instanceof UnavailableError)) {
         logger.error("Looking for shapes to reconcile failed", { reason: reasonOf(error) });
@@ -110,20 +118,28 @@ export class Refresher {
     }
   }
 
-  async #startDue(): Promise<void> {
-    const { shapes, nowMs, concurrency, source } = this.#options;
-    const now = nowMs();
+  /** Finds the shapes whose turn it is. */
+  async #enqueue(): Promise<void> {
+    const { shapes, nowMs, source } = this.#options;
+    const now = this.#queuedMs = nowMs();
     const due: Shape[] = [];
     for (const shape of shapes()) {
       if (!this.#isNeeded(shape) || !this.#isWanted(shape, now)) continue;
       if (!this.#running.has(shape) && this.#dueMs(shape) <= now) due.push(shape);
     }
-    if (due.length === 0 || this.#running.size >= concurrency) return;
-    const position = await source.position();
-    for (const shape of due.sort(compareCandidates)) {
-      if (this.#running.size >= concurrency || this.#signal.aborted) return;
-      if (shape.isGone || this.#running.has(shape) || this.#isUnmoved(shape, position)) continue;
-      this.#start(shape, position);
+    this.#queue = due;
+    if (due.length === 0) return;
+    const position = this.#position = await source.position();
+    this.#queue = due.filter((shape) => !this.#isUnmoved(shape, position))
+      .sort(compareCandidates).reverse();
+  }
+
+  /** Starts as many as may run; called again whenever one has ended. */
+  #startNext(): void {
+    while (this.#running.size < this.#options.concurrency && !this.#signal.aborted) {
+      const shape = this.#queue.pop();
+      if (!shape) return;
+      if (this.#isNeeded(shape) && !this.#running.has(shape)) this.#start(shape, this.#position);
     }
   }
 
@@ -179,6 +195,7 @@ export class Refresher {
     ).finally(() => {
       turn.endedMs = this.#options.nowMs();
       this.#running.delete(shape);
+      this.#startNext();
     });
     this.#running.set(shape, run);
     return run;
