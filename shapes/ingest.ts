@@ -55,6 +55,8 @@ export class Ingest {
   #lastSeenLsn: bigint;
   /** Commit LSN of the last transaction taken in: what is not beyond it is being sent again. */
   #committedLsn: bigint;
+  /** No snapshot and no log has any of a transaction beyond this one. */
+  #reachedLsn: bigint;
   /** A shape was ended and no position that a crash returns to lies behind that yet. */
   #hasEnded = false;
   /** Counts streams: what an earlier one left waiting must not go on in the next. */
@@ -64,7 +66,7 @@ export class Ingest {
   constructor(options: IngestOptions) {
     this.#options = options;
     this.#external = new ExternalStage(options.external, this.#routes);
-    this.#lastSeenLsn = this.#committedLsn = options.appliedLsn;
+    this.#lastSeenLsn = this.#committedLsn = this.#reachedLsn = options.appliedLsn;
     this.#acknowledger = new Acknowledger(options.appliedLsn, options.confirm);
     options.store.onDurable((applied) => this.#acknowledger.durable(applied));
   }
@@ -124,9 +126,19 @@ export class Ingest {
         this.#build(relation);
       }
     }
-    if (!taken) return;
-    const settled = taken.catch(() => {}).finally(() => this.#awaitedSnapshots.delete(settled));
+    if (!taken) return this.#reach(shape);
+    const settled = taken.catch(() => {}).finally(() => {
+      this.#awaitedSnapshots.delete(settled);
+      this.#reach(shape);
+    });
     this.#awaitedSnapshots.add(settled);
+  }
+
+  /** From now on the shape may have what the stream still brings. */
+  #reach({ appended: { lsn }, visibility }: Shape): void {
+    const seen = visibility?.walPosition ?? 0n, reached = seen > lsn ? seen : lsn;
+    if (reached > this.#reachedLsn) this.#reachedLsn = reached;
+    if (this.#transaction) this.#transaction.isFresh = false;
   }
 
   /** The table has other partitions, and all shapes on it know them. */
@@ -174,8 +186,7 @@ export class Ingest {
   }
 
   #run(events: readonly StreamEvent[], from: number): Promise<void> | undefined {
-    let ready = from;
-    for (let i = from; i < events.length; i++) {
+    for (let i = from, ready = from; i < events.length; i++) {
       if (i === ready) {
         const isTaken = this.#transaction !== undefined;
         const prepared = this.#external.prepare(events, i, isTaken, this.#committedLsn);
@@ -196,10 +207,11 @@ export class Ingest {
   #boundary(event: Exclude<StreamEvent, { kind: "change" | "relation" }>): void {
     if (event.kind === "begin") {
       this.#op = 0;
-      const isNew = event.commitLsn > this.#committedLsn;
-      this.#transaction = isNew
-        ? new TransactionLog(event.commitLsn, event.xid, this.#writer)
+      const { commitLsn, xid } = event, isFresh = commitLsn > this.#reachedLsn;
+      this.#transaction = commitLsn > this.#committedLsn
+        ? new TransactionLog(commitLsn, xid, this.#writer, isFresh)
         : undefined;
+      if (isFresh) this.#reachedLsn = commitLsn;
     } else if (event.kind === "commit") this.#commit(event.endLsn);
     else this.#acknowledger.reached(event.walEnd);
   }
@@ -220,8 +232,7 @@ export class Ingest {
   }
 
   #change(change: Change): void {
-    const transaction = this.#transaction;
-    const op = this.#op;
+    const transaction = this.#transaction, op = this.#op;
     this.#op += 2;
     if (!transaction) return;
     if (change.kind === "truncate") return this.#truncate(transaction, change.relations);
@@ -263,8 +274,7 @@ export class Ingest {
     row: Row,
     op: number,
   ): void {
-    const mark = ++this.#sequence;
-    const before: Target[] = [];
+    const mark = ++this.#sequence, before: Target[] = [];
     routes.route(old, (target) => {
       target.mark = mark;
       before.push(target);
@@ -337,9 +347,8 @@ export class Ingest {
   #build(relation: Relation): void {
     const routes = new RelationRoutes(relation);
     for (const shape of this.#shapesOn(relation.oid)) {
-      const problem = whyNotRouted(routes, shape);
-      if (!problem || this.#transaction?.isSeenBy(shape) !== false) continue;
-      this.#rotate(shape, problem);
+      const problem = routes.tryAdd(shape);
+      if (problem && this.#transaction?.isSeenBy(shape) === false) this.#rotate(shape, problem);
     }
     this.#routes.set(relation.oid, routes);
     this.#endReplaced(relation);
@@ -387,14 +396,5 @@ export class Ingest {
     if (relationOid === tableOid) return true;
     if (this.#ancestors.get(relationOid)?.includes(tableOid)) return true;
     return this.#byTable.get(tableOid)?.partitions.has(relationOid) ?? false;
-  }
-}
-
-/** One shape that can't be routed must not stop the stream of the others. */
-function whyNotRouted(routes: RelationRoutes, shape: Shape): string | undefined {
-  try {
-    return routes.add(shape) ? undefined : "The table's definition changed";
-  } catch (error) {
-    return `Its filter can't be evaluated: ${error instanceof Error ? error.message : error}`;
   }
 }

@@ -10,11 +10,12 @@ import { LogReader } from "./log/log_reader.ts";
 import type { PageCache } from "./log/page_cache.ts";
 import type { LogEntry, ShapeStore, StoredShape } from "./log/store.ts";
 import { Tail, type TailBudget } from "./log/tail.ts";
-import { compareOffsets, type Offset, type RequestedOffset, SNAPSHOT_END } from "./offset.ts";
+import { type Offset, type RequestedOffset, SNAPSHOT_END } from "./offset.ts";
 import type { Visibility } from "./ports.ts";
 import { formatSchemaHeader } from "./schema_header.ts";
 import type { Page, ServedShape } from "./service.ts";
 import { keyColumns, type Table } from "./table.ts";
+import type { Gathered } from "./transaction_log.ts";
 
 /** What all shapes share. */
 export interface ShapeResources {
@@ -26,23 +27,25 @@ export interface ShapeResources {
 }
 
 export class Shape implements ServedShape {
+  // First what each change of the shape touches: beside each other in memory.
   readonly handle: string;
+  readonly #resources: ShapeResources;
+  readonly #tail: Tail;
+  #openChunkBytes = 0;
+  #head: Offset = SNAPSHOT_END;
+  /** What the transaction under way has gathered for it; the transaction's to set. */
+  gathered: Gathered | undefined = undefined;
+  /** Undefined while there is none: most shapes never have one, and each change asks. */
+  #listeners: Set<() => void> | undefined;
   #definition: ShapeDefinition;
   #schemaHeader: string;
   #lastUsedMs: number;
-  #head: Offset = SNAPSHOT_END;
   #visibility: Visibility | undefined;
   #isGone = false;
   #isStarted = false;
   readonly #started = Promise.withResolvers<void>();
-  readonly #listeners = new Set<() => void>();
-  readonly #resources: ShapeResources;
   readonly #snapshot: ChunkReader;
   readonly #log: LogReader;
-  readonly #tail: Tail;
-  /** The last offset appended, visible or not: what a transaction that is sent again has already. */
-  #appended: Offset = SNAPSHOT_END;
-  #openChunkBytes = 0;
 
   constructor(
     handle: string,
@@ -57,7 +60,7 @@ export class Shape implements ServedShape {
     this.#resources = resources;
     this.#lastUsedMs = nowMs;
     const head = stored?.shape.head ?? SNAPSHOT_END;
-    this.#head = this.#appended = head;
+    this.#head = head;
     this.#openChunkBytes = stored?.shape.openChunkBytes ?? 0;
     this.#tail = new Tail(head);
     this.#snapshot = new ChunkReader(this, resources, stored?.chunks);
@@ -103,9 +106,9 @@ export class Shape implements ServedShape {
     return this.#visibility;
   }
 
-  /** What its log ends with, visible or not. */
+  /** What its log ends with, visible or not: what a transaction that is sent again has already. */
   get appended(): Offset {
-    return this.#appended;
+    return this.#tail.end;
   }
 
   /** True once the whole snapshot is durable: from then on it survives a restart. */
@@ -122,8 +125,11 @@ export class Shape implements ServedShape {
   }
 
   watch(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    (this.#listeners ??= new Set()).add(listener);
+    return () => {
+      this.#listeners?.delete(listener);
+      if (this.#listeners?.size === 0) this.#listeners = undefined;
+    };
   }
 
   page(since: RequestedOffset & { kind: "before" | "at" }): Page | undefined {
@@ -178,7 +184,6 @@ export class Shape implements ServedShape {
 
   /** Appends to the log; nobody sees it before `publish()`. */
   append(entry: LogEntry, isChunkEnd: boolean): void {
-    this.#appended = entry.last;
     this.#resources.tails.push(this.#tail, entry);
     this.#resources.store.appendLog(this.handle, entry);
     if (!isChunkEnd) return;
@@ -189,8 +194,7 @@ export class Shape implements ServedShape {
 
   /** Shows all that has been appended, a transaction's end. */
   publish(): void {
-    if (compareOffsets(this.#head, this.#appended) >= 0) return;
-    this.#head = this.#appended;
+    this.#head = this.#tail.end;
   }
 
   /** Tells those who wait that there is more. */
@@ -218,6 +222,6 @@ export class Shape implements ServedShape {
 
   #notify(): void {
     // Those who come back while being told are told the next time.
-    for (const listener of [...this.#listeners]) listener();
+    if (this.#listeners) { for (const listener of [...this.#listeners]) listener(); }
   }
 }
