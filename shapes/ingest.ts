@@ -54,6 +54,8 @@ export class Ingest {
   #op = 0;
   /** To be run once no transaction is open. */
   #atBoundary: (() => void)[] = [];
+  /** No snapshot and no log has any of a transaction beyond this one. */
+  #reachedLsn: bigint;
   /** Counts streams: what an earlier one left waiting must not go on in the next. */
   #stream = 0;
   #sequence = 0;
@@ -61,6 +63,7 @@ export class Ingest {
   constructor(options: IngestOptions) {
     this.#options = options;
     this.#external = new ExternalStage(options.external, this.#routes);
+    this.#reachedLsn = options.appliedLsn;
     this.positions = new StreamPositions({
       ...options,
       confirm: (position) => options.confirm(position),
@@ -100,6 +103,7 @@ export class Ingest {
 
   /** The shape's visibility is another now: the open transaction may be part of it. */
   revise(shape: Shape): void {
+    this.#reach(shape);
     this.#transaction?.revise(shape);
   }
 
@@ -162,7 +166,15 @@ export class Ingest {
         this.#build(relation);
       }
     }
-    if (taken) this.pauseFor(taken);
+    if (taken) this.pauseFor(taken.finally(() => this.#reach(shape)));
+    else this.#reach(shape);
+  }
+
+  /** From now on the shape may have what the stream still brings. */
+  #reach({ appended: { lsn }, visibility }: Shape): void {
+    const seen = visibility?.walPosition ?? 0n, reached = seen > lsn ? seen : lsn;
+    if (reached > this.#reachedLsn) this.#reachedLsn = reached;
+    if (this.#transaction) this.#transaction.isFresh = false;
   }
 
   /** The table has other partitions, and all shapes on it know them. */
@@ -201,8 +213,7 @@ export class Ingest {
   }
 
   #run(events: readonly StreamEvent[], from: number): Promise<void> | undefined {
-    let ready = from;
-    for (let i = from; i < events.length; i++) {
+    for (let i = from, ready = from; i < events.length; i++) {
       if (i === ready) {
         const isTaken = this.#transaction !== undefined;
         const prepared = this.#external.prepare(
@@ -229,10 +240,11 @@ export class Ingest {
     if (event.kind === "begin") {
       this.#op = 0;
       const commitLsn = event.commitLsn + this.positions.shift;
-      const isNew = commitLsn > this.positions.committedLsn;
-      this.#transaction = isNew
-        ? new TransactionLog(commitLsn, event.xid, this.#writer)
+      const isFresh = commitLsn > this.#reachedLsn;
+      this.#transaction = commitLsn > this.positions.committedLsn
+        ? new TransactionLog(commitLsn, event.xid, this.#writer, isFresh)
         : undefined;
+      if (isFresh) this.#reachedLsn = commitLsn;
     } else if (event.kind === "commit") this.#commit(event.endLsn + this.positions.shift);
     else this.positions.reached(event.walEnd + this.positions.shift);
   }
@@ -248,8 +260,7 @@ export class Ingest {
   }
 
   #change(change: Change): void {
-    const transaction = this.#transaction;
-    const op = this.#op;
+    const transaction = this.#transaction, op = this.#op;
     this.#op += 2;
     if (!transaction) return;
     if (change.kind === "truncate") return this.#truncate(transaction, change.relations);
@@ -291,8 +302,7 @@ export class Ingest {
     row: Row,
     op: number,
   ): void {
-    const mark = ++this.#sequence;
-    const before: Target[] = [];
+    const mark = ++this.#sequence, before: Target[] = [];
     routes.route(old, (target) => {
       target.mark = mark;
       before.push(target);
@@ -345,9 +355,8 @@ export class Ingest {
   #build(relation: Relation): void {
     const routes = new RelationRoutes(relation);
     for (const shape of this.#tables.concernedBy(relation.oid)) {
-      const problem = whyNotRouted(routes, shape);
-      if (!problem || this.#transaction?.isSeenBy(shape) !== false) continue;
-      this.#rotate(shape, problem);
+      const problem = routes.tryAdd(shape);
+      if (problem && this.#transaction?.isSeenBy(shape) === false) this.#rotate(shape, problem);
     }
     this.#routes.set(relation.oid, routes);
     this.#endReplaced(relation);
@@ -366,14 +375,5 @@ export class Ingest {
   #rotate(shape: Shape, reason: string): void {
     this.positions.noteEnded();
     this.#options.rotate(shape, reason);
-  }
-}
-
-/** One shape that can't be routed must not stop the stream of the others. */
-function whyNotRouted(routes: RelationRoutes, shape: Shape): string | undefined {
-  try {
-    return routes.add(shape) ? undefined : "The table's definition changed";
-  } catch (error) {
-    return `Its filter can't be evaluated: ${error instanceof Error ? error.message : error}`;
   }
 }

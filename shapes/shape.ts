@@ -19,6 +19,7 @@ import { formatSchemaHeader } from "./schema_header.ts";
 import type { Page, ServedShape } from "./service.ts";
 import { EarlierReaders, NO_EARLIER_READERS } from "./lost_tail.ts";
 import { keyColumns, type Table } from "./table.ts";
+import type { Gathered } from "./transaction_log.ts";
 
 /** What all shapes share. */
 export interface ShapeResources {
@@ -32,34 +33,36 @@ export interface ShapeResources {
 }
 
 export class Shape implements ServedShape {
+  // First what each change of the shape touches: beside each other in memory.
   readonly handle: string;
+  readonly #resources: ShapeResources;
+  readonly #tail: Tail;
+  #openChunkBytes = 0;
+  #head: Offset = SNAPSHOT_END;
+  #isFollowed = true;
+  #isFrozen = false;
+  #joint: Joint | undefined = undefined;
+  /** What the transaction under way has gathered for it; the transaction's to set. */
+  gathered: Gathered | undefined = undefined;
+  /** Undefined while there is none: most shapes never have one, and each change asks. */
+  #listeners: Set<() => void> | undefined;
   #definition: ShapeDefinition;
   #schemaHeader: string;
   #lastUsedMs: number;
-  #head: Offset = SNAPSHOT_END;
   #visibility: Visibility | undefined;
   #isGone = false;
   #isStarted = false;
   readonly #started = Promise.withResolvers<void>();
-  readonly #listeners = new Set<() => void>();
-  readonly #resources: ShapeResources;
   readonly #snapshot: ChunkReader;
   readonly #log: LogReader;
-  readonly #tail: Tail;
-  /** The last offset appended, visible or not: what a transaction that is sent again has already. */
-  #appended: Offset = SNAPSHOT_END;
   /** The last offset appended that ends a transaction. */
   #settled: Offset = SNAPSHOT_END;
-  #isFollowed = true;
-  #isFrozen = false;
   /** The store knows that it is frozen. */
   #isFreezeStored = false;
   #reconciledTo: Offset | undefined;
   readonly #earlier: EarlierReaders;
   /** Counts the times that the stream may have left changes out. */
   #losses = 0;
-  #joint: Joint | undefined;
-  #openChunkBytes = 0;
 
   constructor(
     handle: string,
@@ -75,13 +78,15 @@ export class Shape implements ServedShape {
     this.#lastUsedMs = nowMs;
     const end = stored?.shape.head ?? SNAPSHOT_END;
     const standing = parseStanding(stored?.shape.standing);
-    this.#appended = this.#settled = end;
+    this.#settled = end;
     this.#head = standing.frozenAt ?? end;
     this.#isFrozen = this.#isFreezeStored = standing.frozenAt !== undefined;
     // A reconcile that was not finished has left out what the stream won't bring again.
     this.#isFollowed = standing.isFollowed && !this.#isFrozen;
     this.#reconciledTo = standing.reconciledTo;
-    this.#earlier = stored ? new EarlierReaders(end, standing.lostTail) : NO_EARLIER_READERS;
+    // All that readers have of a shape that lacks changes was stored before it was known to.
+    const open = this.#isFollowed ? end : undefined;
+    this.#earlier = stored ? new EarlierReaders(open, standing.lostTail) : NO_EARLIER_READERS;
     this.#openChunkBytes = stored?.shape.openChunkBytes ?? 0;
     this.#tail = new Tail(end);
     this.#snapshot = new ChunkReader(this, resources, stored?.chunks);
@@ -126,7 +131,7 @@ export class Shape implements ServedShape {
 
   /** Somebody waits for changes. */
   get isWatched(): boolean {
-    return this.#listeners.size > 0;
+    return this.#listeners !== undefined && this.#listeners.size > 0;
   }
 
   /** Where readers know the log to reach: undefined unless it was ever reconciled. */
@@ -147,9 +152,9 @@ export class Shape implements ServedShape {
     return this.#visibility;
   }
 
-  /** What its log ends with, visible or not. */
+  /** What its log ends with, visible or not: what a transaction that is sent again has already. */
   get appended(): Offset {
-    return this.#appended;
+    return this.#tail.end;
   }
 
   /** True once the whole snapshot is durable: from then on it survives a restart. */
@@ -166,8 +171,11 @@ export class Shape implements ServedShape {
   }
 
   watch(listener: () => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+    (this.#listeners ??= new Set()).add(listener);
+    return () => {
+      this.#listeners?.delete(listener);
+      if (this.#listeners?.size === 0) this.#listeners = undefined;
+    };
   }
 
   page(since: RequestedOffset & { kind: "before" | "at" }): Page | undefined {
@@ -227,7 +235,6 @@ export class Shape implements ServedShape {
   /** Appends to the log; nobody sees it before `publish()`. */
   append(entry: LogEntry, isChunkEnd: boolean): void {
     if (!this.#isFollowed || this.#isFrozen) this.#hide();
-    this.#appended = entry.last;
     if (this.#earlier.noteAppended(entry.first)) this.#storeStanding();
     this.#resources.tails.push(this.#tail, entry);
     this.#resources.store.appendLog(this.handle, entry);
@@ -239,7 +246,7 @@ export class Shape implements ServedShape {
 
   /** Shows all that has been appended, a transaction's end. */
   publish(): void {
-    this.#settled = this.#appended;
+    this.#settled = this.#tail.end;
     if (!this.#isFrozen) this.#head = this.#settled;
   }
 
@@ -271,7 +278,7 @@ export class Shape implements ServedShape {
     if (this.#isGone || !this.#isFollowed) return;
     this.#isFollowed = false;
     // Part of a transaction lies there whose rest may never come.
-    if (compareOffsets(this.#appended, this.#settled) > 0) this.#isFrozen = true;
+    if (compareOffsets(this.appended, this.#settled) > 0) this.#isFrozen = true;
     this.#storeStanding();
   }
 
@@ -374,6 +381,6 @@ export class Shape implements ServedShape {
 
   #notify(): void {
     // Those who come back while being told are told the next time.
-    for (const listener of [...this.#listeners]) listener();
+    if (this.#listeners) { for (const listener of [...this.#listeners]) listener(); }
   }
 }

@@ -18,24 +18,41 @@ const ENTRY_BYTES = 56 * 1024;
 const GATHERED_OPERATIONS_MAX = 4_096;
 const GATHERED_BYTES_MAX = 1024 * 1024;
 
+/** What a transaction has gathered for one shape. */
+export class Gathered {
+  readonly transaction: TransactionLog;
+  readonly shape: Shape;
+  /** Those not written yet; undefined: the shape's snapshot has seen the transaction already. */
+  operations: Operation[] | undefined;
+
+  constructor(transaction: TransactionLog, shape: Shape, operations: Operation[] | undefined) {
+    this.transaction = transaction;
+    this.shape = shape;
+    this.operations = operations;
+  }
+}
+
 export class TransactionLog {
   readonly commitLsn: bigint;
   readonly xid: number;
-  readonly #header: TransactionHeader;
-  readonly #writer: JsonWriter;
   /**
-   * Shapes that the transaction concerns; undefined: their snapshot has seen it already, or they lack
-   * changes, and reconciling will bring what it did.
+   * Whether it lies beyond every snapshot and every log. Then no shape is asked how far it is, which
+   * costs more than all else when shapes are many.
    */
-  readonly #operations = new Map<Shape, Operation[] | undefined>();
+  isFresh: boolean;
+  readonly #writer: JsonWriter;
+  /** Of the shapes that the transaction concerns, each of which knows its own. */
+  readonly #all: Gathered[] = [];
+  /** Undefined until something is written. */
+  #header: TransactionHeader | undefined;
   #gathered = 0;
   #gatheredBytes = 0;
 
-  constructor(commitLsn: bigint, xid: number, writer: JsonWriter) {
+  constructor(commitLsn: bigint, xid: number, writer: JsonWriter, isFresh = false) {
     this.commitLsn = commitLsn;
     this.xid = xid;
-    this.#header = transactionHeader(commitLsn, xid);
     this.#writer = writer;
+    this.isFresh = isFresh;
   }
 
   /** Whether so much has been gathered that it should be written out. */
@@ -44,7 +61,7 @@ export class TransactionLog {
   }
 
   add(shape: Shape, operation: Operation): void {
-    const operations = this.#operationsOf(shape);
+    const { operations } = this.#gatheredOf(shape);
     if (!operations) return;
     if (shape.joint) operations.push(...shape.joint.fit(operation));
     else operations.push(operation);
@@ -54,29 +71,32 @@ export class TransactionLog {
 
   /** True if the shape's snapshot, or its log, has the transaction already, or need not have it. */
   isSeenBy(shape: Shape): boolean {
-    return this.#operationsOf(shape) === undefined;
+    return this.#gatheredOf(shape).operations === undefined;
   }
 
   forget(shape: Shape): void {
-    this.#operations.set(shape, undefined);
+    this.#gatheredOf(shape).operations = undefined;
   }
 
   /** The shape has another visibility, and is being reconciled, from now on. */
   revise(shape: Shape): void {
     if (shape.visibility && isInSnapshot(shape.visibility, this)) return this.forget(shape);
-    const operations = this.#operations.get(shape), { joint } = shape;
-    if (!operations || !joint) return;
-    this.#operations.set(shape, operations.flatMap((operation) => joint.fit(operation)));
+    const gathered = this.#gatheredOf(shape), { joint } = shape;
+    if (!gathered.operations || !joint) return;
+    gathered.operations = gathered.operations.flatMap((operation) => joint.fit(operation));
   }
 
   /** It ends unfinished: it will come again. */
   breakOff(): void {
-    for (const [shape, operations] of this.#operations) if (operations) shape.joint?.breakOff();
+    for (const { shape, operations } of this.#all) {
+      shape.gathered = undefined;
+      if (operations) shape.joint?.breakOff();
+    }
   }
 
   /** Writes what has been gathered, but for each shape's last operation: it may be its last of all. */
   writeSome(): void {
-    for (const [shape, operations] of this.#operations) {
+    for (const { shape, operations } of this.#all) {
       if (!operations || operations.length < 2 || !shape.isTaking) continue;
       this.#write(shape, operations, operations.length - 1, false);
       operations.splice(0, operations.length - 1);
@@ -87,7 +107,8 @@ export class TransactionLog {
   /** Writes the rest and shows it; returns the shapes that have something new. */
   commit(): Shape[] {
     const changed: Shape[] = [];
-    for (const [shape, operations] of this.#operations) {
+    for (const { shape, operations } of this.#all) {
+      shape.gathered = undefined;
       if (!operations || operations.length === 0 || !shape.isTaking) continue;
       this.#write(shape, operations, operations.length, true);
       changed.push(shape);
@@ -96,42 +117,54 @@ export class TransactionLog {
     return changed;
   }
 
-  #operationsOf(shape: Shape): Operation[] | undefined {
-    const known = this.#operations.get(shape);
-    if (known || this.#operations.has(shape)) return known;
-    const isSeen = shape.visibility !== undefined && isInSnapshot(shape.visibility, this);
-    const operations = isSeen || !shape.isTaking ? undefined : [];
-    this.#operations.set(shape, operations);
-    return operations;
+  #gatheredOf(shape: Shape): Gathered {
+    const known = shape.gathered;
+    if (known?.transaction === this) return known;
+    const isLeftOut = !shape.isTaking || this.#isInSnapshotOf(shape);
+    const gathered = new Gathered(this, shape, isLeftOut ? undefined : []);
+    shape.gathered = gathered;
+    this.#all.push(gathered);
+    return gathered;
+  }
+
+  #isInSnapshotOf({ visibility }: Shape): boolean {
+    if (this.isFresh) return false;
+    return visibility !== undefined && isInSnapshot(visibility, this);
   }
 
   #write(shape: Shape, operations: readonly Operation[], count: number, isEnd: boolean): void {
-    const writer = this.#writer, lsn = this.commitLsn;
+    const writer = this.#writer;
     let first = -1, last = -1;
-    const cut = (isChunkEnd: boolean) => {
-      shape.append(
-        { first: { lsn, op: first }, last: { lsn, op: last }, bytes: writer.take() },
-        isChunkEnd,
-      );
-      first = -1;
-    };
     for (let i = 0; i < count; i++) {
       const { op } = operations[i];
-      // Sent again after a lost connection: the log may have it already.
-      if (compareOffsets({ lsn, op }, shape.appended) <= 0 && first < 0) continue;
+      if (first < 0 && this.#isWritten(shape, op)) continue;
       const before = writer.length;
       const items = this.#item(shape, operations[i], isEnd && i === count - 1);
       if (first < 0) first = op;
       last = op + items - 1;
       const isChunkEnd = shape.countItem(writer.length - before - items);
-      if (isChunkEnd || writer.length >= ENTRY_BYTES) cut(isChunkEnd);
+      if (!isChunkEnd && writer.length < ENTRY_BYTES) continue;
+      this.#cut(shape, first, last, isChunkEnd);
+      first = -1;
     }
-    if (first >= 0) cut(false);
+    if (first >= 0) this.#cut(shape, first, last, false);
+  }
+
+  /** Sent again after a lost connection: the log may have it already. */
+  #isWritten(shape: Shape, op: number): boolean {
+    return !this.isFresh && compareOffsets({ lsn: this.commitLsn, op }, shape.appended) <= 0;
+  }
+
+  #cut(shape: Shape, firstOp: number, lastOp: number, isChunkEnd: boolean): void {
+    const lsn = this.commitLsn, first = { lsn, op: firstOp };
+    const last = lastOp === firstOp ? first : { lsn, op: lastOp };
+    shape.append({ first, last, bytes: this.#writer.take() }, isChunkEnd);
   }
 
   /** Writes one operation; how many items it became. */
   #item(shape: Shape, { kind, encoder, old, row, op }: Operation, isLast: boolean): number {
-    const writer = this.#writer, header = this.#header;
+    const writer = this.#writer;
+    const header = this.#header ??= transactionHeader(this.commitLsn, this.xid);
     if (kind === "insert" && row) encoder.insert(writer, row, header, op, isLast);
     else if (kind === "delete" && old) encoder.delete(writer, old, header, op, isLast);
     else if (row && old && !encoder.hasSameKey(old, row)) {

@@ -31,8 +31,12 @@ const QUOTE = bytes('"');
 /** What an item says of its transaction: `,"lsn":"…","txids":[…],"op_position":`. */
 export type TransactionHeader = Uint8Array;
 
+/** Byte by byte: arrays as small as these then need no memory from outside of JavaScript's heap. */
 export function transactionHeader(commitLsn: bigint, xid: number): TransactionHeader {
-  return bytes(`,"lsn":"${commitLsn}","txids":[${xid}],"op_position":`);
+  const text = `,"lsn":"${commitLsn}","txids":[${xid}],"op_position":`;
+  const header = new Uint8Array(text.length);
+  for (let i = 0; i < text.length; i++) header[i] = text.charCodeAt(i);
+  return header;
 }
 
 /** Of an item that no single transaction made; without `xids` it names none. */

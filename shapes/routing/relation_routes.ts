@@ -62,6 +62,15 @@ export class RelationRoutes {
     return true;
   }
 
+  /** The same for one of many: why it could not be added. It must not stop the stream of the others. */
+  tryAdd(shape: Shape): string | undefined {
+    try {
+      return this.add(shape) ? undefined : "The table's definition changed";
+    } catch (error) {
+      return `Its filter can't be evaluated: ${error instanceof Error ? error.message : error}`;
+    }
+  }
+
   remove(shape: Shape): void {
     const target = this.#targets.get(shape);
     if (!target) return;

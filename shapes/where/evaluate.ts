@@ -7,7 +7,7 @@
 import { elementsOf } from "./array_literal.ts";
 import { columnOperation } from "./evaluate_column.ts";
 import type { Choice, Expr, Member, Operation, Quantified } from "./expr.ts";
-import type { Operator } from "./operators/operator.ts";
+import type { BoundOperator, Operator } from "./operators/operator.ts";
 import { type PgType, textOf, type Value } from "./types/type.ts";
 import type { Row } from "../row.ts";
 import type { Predicate, Truth } from "./where.ts";
@@ -125,7 +125,15 @@ class Compiler {
   }
 
   #operation({ operator, left, right }: Operation): Scalar {
-    const first = this.#scalar(left), second = this.#scalar(right);
+    const first = this.#scalar(left);
+    if (right.kind === "constant" && right.value !== null) {
+      const bound = bindRight(operator, right.value);
+      return (row) => {
+        const a = first(row);
+        return a === null ? null : bound.apply(a) ?? null;
+      };
+    }
+    const second = this.#scalar(right);
     return (row) => {
       const a = first(row);
       if (a === null) return null;
@@ -178,7 +186,7 @@ class Compiler {
       if (value === null) return null;
       const values = parts.filter((part) => part !== null).map((part) => element.decode(part));
       const rest = values.length < parts.length ? null : isAll;
-      return applyToEach(operator, value, values, isAll, rest);
+      return applyAll(values.map((each) => bindRight(operator, each)), value, isAll, rest);
     };
   }
 
@@ -194,9 +202,10 @@ class Compiler {
         return value === null ? null : keys.has(operator.left.key(value)) ? !isAll : rest;
       };
     }
+    const bound = values.map((value) => bindRight(operator, value));
     return (row) => {
       const value = scalar(row);
-      return value === null ? null : applyToEach(operator, value, values, isAll, rest);
+      return value === null ? null : applyAll(bound, value, isAll, rest);
     };
   }
 }
@@ -206,15 +215,19 @@ export function sharesKeys(operator: Operator): boolean {
   return operator.isTextEquality || operator.left.name === operator.right.name;
 }
 
-function applyToEach(
-  operator: Operator,
+function bindRight(operator: Operator, right: Value): BoundOperator {
+  return operator.bindRight?.(right) ??
+    { apply: (left) => operator.apply(left, right) };
+}
+
+function applyAll(
+  operators: readonly BoundOperator[],
   value: Value,
-  elements: readonly Value[],
   isAll: boolean,
   rest: Truth,
 ): Truth {
-  for (const element of elements) {
-    const truth = truthOf(operator.apply(value, element));
+  for (const operator of operators) {
+    const truth = truthOf(operator.apply(value));
     if (truth === null) rest = null;
     else if (truth !== isAll) return truth;
   }

@@ -4,17 +4,19 @@ import assert from "node:assert/strict";
 import { rowOfTexts } from "../../shapes/row.ts";
 import { Router } from "../../shapes/routing/router.ts";
 import { loadParser } from "../../shapes/where/parse.ts";
+import type { Where } from "../../shapes/where/where.ts";
 import { type Figures, nsPer, sized, workload } from "./support/bench.ts";
-import { fieldIs, placeOf, rowTexts } from "./support/sample.ts";
+
+import { fieldIs, placeOf, rowTexts, where } from "./support/sample.ts";
 
 const ROWS = 1_000;
 
 await loadParser();
 
 /** Rows of which each concerns exactly one of the shapes. */
-function measure(shapes: number, operator: string, rowCount = ROWS): Figures {
+function measure(shapes: number, filter: (number: number) => Where, rowCount = ROWS): Figures {
   const router = new Router<number>(placeOf);
-  for (let i = 0; i < shapes; i++) router.add(i, fieldIs(i, operator));
+  for (let i = 0; i < shapes; i++) router.add(i, filter(i));
   const rows = Array.from(
     { length: rowCount },
     (_, i) => rowOfTexts(rowTexts(i, `v${i % shapes}`)),
@@ -28,7 +30,19 @@ function measure(shapes: number, operator: string, rowCount = ROWS): Figures {
 }
 
 for (const shapes of [1, 100, 1_000, sized(10_000, 1_001)]) {
-  await workload(`field = 'v7', shapes ${shapes}`, () => measure(shapes, "="));
+  await workload(`field = 'v7', shapes ${shapes}`, () => measure(shapes, fieldIs));
 }
+
+/** No index serves these: each shape's filter is evaluated for each row. */
+const UNINDEXED = {
+  "field ILIKE 'v7'": (number: number) => fieldIs(number, "ilike"),
+  "lower(field) LIKE '%v7'": (number: number) => where(`lower(field) LIKE '%v${number}'`),
+  "id + 1 = 7": (number: number) => where(`id + 1 = ${number + 1}`),
+};
 const evaluated = sized(1_000, 50);
-await workload(`field ILIKE 'v7', shapes ${evaluated}`, () => measure(evaluated, "ilike", 100));
+for (const [text, condition] of Object.entries(UNINDEXED)) {
+  await workload(`${text}, shapes ${evaluated}`, () => {
+    const { ns_per_row } = measure(evaluated, condition, 100);
+    return { ns_per_row, evaluations_per_s: evaluated / ns_per_row * 1e9 };
+  });
+}

@@ -221,3 +221,44 @@ Deno.test("Ingest leaves a removed shape alone, also within the transaction", as
   deepEqual(summary(shape), []);
   deepEqual(summary(other), ['insert "1" @100_0', 'insert "2" @100_2']);
 });
+
+const REPLICAS = ["default", "full"] as const;
+
+Deno.test("Ingest wakes nobody for a change of columns that the shape does not have", async () => {
+  for (const replica of REPLICAS) {
+    const world = new IngestWorld();
+    const shape = world.shape(table(), { columns: "id", replica });
+    const filtered = world.shape(table(), { columns: "id", where: "n > 5", replica });
+    await world.accept(...transaction(100, items.announced, items.insert("1", "10", "a")));
+    const woken: string[] = [];
+    shape.watch(() => woken.push("shape"));
+    filtered.watch(() => woken.push("filtered"));
+    await world.accept(
+      ...transaction(200, items.update(["1", "10", "a"], ["1", "11", "b"])),
+      ...transaction(300, items.update(["1", "11", "b"], ["1", "12", null])),
+    );
+    deepEqual(woken, []);
+    deepEqual([shape.head.lsn, shape.appended.lsn, filtered.appended.lsn], [100n, 100n, 100n]);
+    await world.accept(...transaction(400, items.update(["1", "12", null], ["1", "5", null])));
+    deepEqual(woken, ["filtered"], "it left that one");
+    equal(shape.appended.lsn, 100n);
+  }
+});
+
+Deno.test("Ingest tells only the shape's own columns of a row that a hidden column moves", async () => {
+  for (const replica of REPLICAS) {
+    const world = new IngestWorld();
+    const shape = world.shape(table(), { columns: "id", where: "n > 5", replica });
+    await world.accept(
+      ...transaction(
+        100,
+        items.announced,
+        items.update(["1", "1", "secret1"], ["1", "10", "secret2"]),
+        items.update(["1", "10", "secret2"], ["1", "2", "secret3"]),
+      ),
+    );
+    deepEqual(summary(shape), ['insert "1" @100_0', 'delete "1" @100_2']);
+    deepEqual(values(shape), [{ id: "1" }, { id: "1" }]);
+    equal(/secret|old_value/.test(JSON.stringify(logItems(shape))), false);
+  }
+});

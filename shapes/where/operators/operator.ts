@@ -23,6 +23,13 @@ export interface Operator {
   readonly comparison: Comparison | undefined;
   /** Strict: called without NULLs. Undefined where Postgres raises an error. */
   apply(left: Value, right: Value): Value | undefined;
+  /** The same with a right operand that stays: for operators that first make something of it. */
+  bindRight?(right: Value): BoundOperator;
+}
+
+/** An operator with its right operand. */
+export interface BoundOperator {
+  apply(left: Value): Value | undefined;
 }
 
 export type Comparison = "=" | "<>" | "<" | "<=" | ">" | ">=";

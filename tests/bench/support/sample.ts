@@ -39,9 +39,14 @@ export function rowTexts(id: number, field: string): string[] {
   ];
 }
 
-/** `field = 'vN'`, or with another operator. `loadParser()` must have been awaited. */
+/** A filter of the table. `loadParser()` must have been awaited. */
+export function where(text: string): Where {
+  return parseWhere(text, new Map(), TABLE);
+}
+
+/** `field = 'vN'`, or with another operator. */
 export function fieldIs(number: number, operator = "="): Where {
-  return parseWhere(`field ${operator} 'v${number}'`, new Map(), TABLE);
+  return where(`field ${operator} 'v${number}'`);
 }
 
 export const CREATE_TABLE = `
@@ -51,9 +56,14 @@ export const CREATE_TABLE = `
 
 /** Inserts rows with `field` from `v0` to below `fields`. */
 export function insertRows(rows: number, fields = 1): string {
+  return insertFields(`'v' || g % ${fields}`, 1, rows + 1);
+}
+
+/** Inserts rows for each `g` in `[from, to)`, with `field` as the SQL expression says. */
+export function insertFields(field: string, from: number, to: number): string {
   return `
     insert into ${TABLE.name} (field, uid, body, at, price)
-    select 'v' || g % ${fields}, md5(g::text)::uuid, rpad(md5(g::text), 60, ' text'),
+    select ${field}, md5(g::text)::uuid, rpad(md5(g::text), 60, ' text'),
       '2024-01-01'::timestamptz + g * interval '1 second', g % 100000 / 100.0
-    from generate_series(1, ${rows}) g`;
+    from generate_series(${from}, ${to - 1}) g`;
 }

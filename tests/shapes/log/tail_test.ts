@@ -25,11 +25,13 @@ Deno.test("Tail.read() gives the entries that reach beyond since, up to until", 
 });
 
 Deno.test("Tail.read() does not know what it was not given or has let go of", () => {
-  const tail = new Tail(at(5, 4));
+  const tail = new Tail(at(5, 4)), budget = new TailBudget(2 * 260);
   equal(tail.read(at(5, 2), at(9)), undefined);
-  tail.push(entry(6));
-  tail.push(entry(7));
-  tail.shift();
+  budget.push(tail, entry(6));
+  budget.push(tail, entry(7));
+  equal(tail.read(at(5, 2), at(9)), undefined);
+  deepEqual(lsns(tail.read(at(5, 4), at(9))), [6, 7]);
+  budget.push(new Tail(SNAPSHOT_END), entry(1));
   equal(tail.read(at(5, 4), at(9)), undefined);
   equal(tail.read(at(6, 2), at(9)), undefined);
   deepEqual(lsns(tail.read(at(6, 4), at(9))), [7]);
