@@ -5,7 +5,7 @@
  */
 
 import type { Offset } from "../offset.ts";
-import type { CommitQueue, Mutation } from "./commit_queue.ts";
+import type { CommitQueue } from "./commit_queue.ts";
 import { journalEntryBytes, JournalWriter } from "./journal.ts";
 import {
   APPLIED_KEY,
@@ -16,6 +16,7 @@ import {
   VALUE_BYTES_MAX,
 } from "./kv_keys.ts";
 import { encodeLsn, type JournalValue } from "./kv_load.ts";
+import type { Mutation } from "./kv_wire.ts";
 import {
   encodeLogHead,
   encodeLogPart,

@@ -6,7 +6,7 @@
 
 import type { Kv } from "@deno/kv";
 import { compareOffsets, formatOffset, type Offset } from "../offset.ts";
-import { CommitQueue, type CommitQueueOptions, type Mutation } from "./commit_queue.ts";
+import { CommitQueue, type CommitQueueOptions } from "./commit_queue.ts";
 import {
   chunkEndKey,
   HANDLE_BYTES_MAX,
@@ -24,6 +24,7 @@ import { encodeIdentity, type LoadedShape, loadFromKv } from "./kv_load.ts";
 import { LogWriter } from "./kv_log_writer.ts";
 import { readLog, readSnapshot } from "./kv_read.ts";
 import { KvTrash } from "./kv_trash.ts";
+import type { Mutation } from "./kv_wire.ts";
 import { MemoryBudget } from "./recent_values.ts";
 import { type MemoryBudgets, ShapeMemory } from "./shape_memory.ts";
 import { encodeShapeRecord } from "./shape_record.ts";
