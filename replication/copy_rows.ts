@@ -1,8 +1,8 @@
 /** Reads `COPY … TO STDOUT` and hands its rows on in pieces. */
 
 import type { Readable } from "node:stream";
-import { setImmediate } from "node:timers";
 import type { SnapshotSink } from "../shapes/ports.ts";
+import { nextTurn } from "./next_turn.ts";
 import { cancelQuery, type Transaction } from "./transaction.ts";
 
 /** Rows are gathered to pieces of up to this size; longer rows come alone. */
@@ -171,10 +171,6 @@ class CopyReader {
     this.#done.reject(error);
     this.#stream?.resume();
   }
-}
-
-function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
 }
 
 /**
