@@ -173,14 +173,8 @@ async function readCold<P>(
   const text = stream.textOf(at);
   const known = stream.known.find(text);
   if (known !== undefined) return [known];
-  let reading = stream.known.reading.get(text);
-  if (reading === undefined) {
-    reading = readBatch(kv, shape, stream, at, batch);
-    stream.known.reading.set(text, reading);
-    const done = () => void stream.known.reading.delete(text);
-    reading.then(done, done);
-  }
-  const values = await reading;
+  const begin = () => readBatch(kv, shape, stream, at, batch);
+  const values = await stream.known.reading(text, begin);
   assertPresent(shape);
   return values;
 }
