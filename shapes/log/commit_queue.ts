@@ -5,7 +5,7 @@
  */
 
 import type { Kv } from "@deno/kv";
-import { type Commit, openCommit } from "./kv_commit.ts";
+import { type Commit, openCommit } from "./kv_engine.ts";
 import {
   COMMIT_BYTES_MAX,
   COMMIT_KEY_BYTES_MAX,

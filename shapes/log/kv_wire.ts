@@ -10,6 +10,7 @@
  */
 
 import type { KvKey } from "@deno/kv";
+import { KeyEncoder } from "./kv_key_codec.ts";
 
 /** Sets a key, or deletes it if there is no value. */
 export interface Mutation {
@@ -23,41 +24,34 @@ const AS_BYTES = 3;
 const WRITE_MUTATION = 2 << 3 | 2;
 const MUTATION_KEY = 1 << 3 | 2, MUTATION_VALUE = 2 << 3 | 2, MUTATION_TYPE = 3 << 3;
 const VALUE_DATA = 1 << 3 | 2, VALUE_ENCODING = 2 << 3;
-/** First bytes of the parts of a key. */
-const TEXT_PART = 0x02, INTEGER_ZERO = 0x14, NUMBER_PART = 0x21;
-/** Room for a key with every character escaped; what is too long for KV is for KV to say. */
-const KEY_ROOM_BYTES = 16 * 1024;
 
 const START_BYTES = 64 * 1024;
-const encoder = new TextEncoder();
 
 /** Encodes one message after the other into the same memory. */
 export class AtomicWriteEncoder {
   #bytes = new Uint8Array(START_BYTES);
   #end = 0;
-  readonly #key = new Uint8Array(KEY_ROOM_BYTES);
-  readonly #keyView = new DataView(this.#key.buffer);
+  readonly #keys = new KeyEncoder();
 
   /**
-   * The message, which is valid until the next call. Throws `RangeError` for a key that is far too
-   * long or has an integer outside of 64 bits, `TypeError` for one with a part of another type.
+   * The message, which is valid until the next call. Throws as `KeyEncoder` does.
    */
   encode(writes: readonly { readonly mutations: readonly Mutation[] }[]): Uint8Array {
     this.#end = 0;
     for (const { mutations } of writes) {
-      for (const { key, value } of mutations) this.#mutation(this.#packKey(key), value);
+      for (const { key, value } of mutations) this.#mutation(this.#keys.encode(key), value);
     }
     return this.#bytes.subarray(0, this.#end);
   }
 
-  #mutation(keyLength: number, value: Uint8Array | undefined): void {
+  #mutation(key: Uint8Array, value: Uint8Array | undefined): void {
     const data = value === undefined ? 0 : field(value.length) + 2;
-    const length = field(keyLength) + (value === undefined ? 0 : field(data)) + 2;
+    const length = field(key.length) + (value === undefined ? 0 : field(data)) + 2;
     this.#reserve(field(length));
     this.#head(WRITE_MUTATION, length);
-    this.#head(MUTATION_KEY, keyLength);
-    this.#bytes.set(this.#key.subarray(0, keyLength), this.#end);
-    this.#end += keyLength;
+    this.#head(MUTATION_KEY, key.length);
+    this.#bytes.set(key, this.#end);
+    this.#end += key.length;
     if (value !== undefined) {
       this.#head(MUTATION_VALUE, data);
       this.#head(VALUE_DATA, value.length);
@@ -81,60 +75,6 @@ export class AtomicWriteEncoder {
     const bytes = new Uint8Array(Math.max(needed, this.#bytes.length * 2));
     bytes.set(this.#bytes.subarray(0, this.#end));
     this.#bytes = bytes;
-  }
-
-  #packKey(key: KvKey): number {
-    let end = 0;
-    for (const part of key) {
-      if (typeof part === "string") end = this.#packText(part, end);
-      else if (typeof part === "number") end = this.#packNumber(part, end);
-      else if (typeof part === "bigint") end = this.#packInteger(part, end);
-      else throw new TypeError(`Key has a part of type "${typeof part}"`);
-    }
-    return end;
-  }
-
-  /** UTF-8, a zero byte as 00 FF, and 00 at the end. */
-  #packText(text: string, end: number): number {
-    const bytes = this.#key;
-    this.#assertRoom(end, 2 * 3 * text.length + 2);
-    bytes[end++] = TEXT_PART;
-    if (text.includes("\0")) {
-      for (const byte of encoder.encode(text)) {
-        bytes[end++] = byte;
-        if (byte === 0) bytes[end++] = 0xff;
-      }
-    } else end += encoder.encodeInto(text, bytes.subarray(end)).written;
-    bytes[end++] = 0;
-    return end;
-  }
-
-  /** Big-endian, so that bytes compare as numbers do: the sign bit flipped, of negatives all bits. */
-  #packNumber(value: number, end: number): number {
-    this.#assertRoom(end, 9);
-    this.#key[end] = NUMBER_PART;
-    this.#keyView.setFloat64(end + 1, -Math.abs(value));
-    if (value < 0) { for (let i = end + 1; i < end + 9; i++) this.#key[i] ^= 0xff; }
-    return end + 9;
-  }
-
-  /** How many bytes it has, then these. */
-  #packInteger(value: bigint, end: number): number {
-    if (value < 0n || value > 0xffff_ffff_ffff_ffffn) {
-      throw new RangeError(`Key has the integer ${value}`);
-    }
-    this.#assertRoom(end, 9);
-    let count = 0;
-    for (let rest = value; rest > 0n; rest >>= 8n) count++;
-    // Written to the end of eight bytes, then moved to the front of them.
-    this.#keyView.setBigUint64(end + 1, value);
-    this.#key[end] = INTEGER_ZERO + count;
-    this.#key.copyWithin(end + 1, end + 9 - count, end + 9);
-    return end + 1 + count;
-  }
-
-  #assertRoom(end: number, count: number): void {
-    if (end + count > KEY_ROOM_BYTES) throw new RangeError("Key is too long");
   }
 }
 

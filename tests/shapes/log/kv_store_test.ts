@@ -153,7 +153,7 @@ Deno.test("KvStore reads no more than 400 KB ahead for a reader that stalls", ()
     };
     assert.equal((await readChunk(store, "a", 0)).length, 5_000_000);
     assert(limits.length > 5 && Math.max(...limits) * 65_536 <= 400_000, `${limits}`);
-  }));
+  }, "in-memory"));
 
 Deno.test("KvStore does not keep the slab that an entry was cut from", () =>
   withStore({}, async (store) => {

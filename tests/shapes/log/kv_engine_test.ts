@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
 import { type Kv, type KvKey, openKv } from "@deno/kv";
 import fc from "fast-check";
-import { type Commit, openCommit } from "../../../shapes/log/kv_commit.ts";
+import { type Commit, openCommit, openReadRange } from "../../../shapes/log/kv_engine.ts";
+import { decodeKey, KeyEncoder } from "../../../shapes/log/kv_key_codec.ts";
+import { decodeReadOutput } from "../../../shapes/log/kv_read_wire.ts";
 import { AtomicWriteEncoder, type Mutation } from "../../../shapes/log/kv_wire.ts";
 
 async function withKv(
@@ -104,6 +106,99 @@ Deno.test("openCommit() goes around the client of a KV on a file, and only of th
     });
   }
 });
+
+Deno.test("openReadRange() reads from a file just what KV's client lists", () =>
+  withKv("sqlite", async (kv, commit) => {
+    const read = openReadRange(kv);
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(MUTATION, { minLength: 1, maxLength: 30 }),
+        fc.tuple(fc.array(KEY_PART, { maxLength: 2 }), fc.array(KEY_PART, { maxLength: 2 })),
+        fc.integer({ min: 1, max: 127 }),
+        async (mutations, [one, other], limit) => {
+          await commit([{ mutations }]);
+          const bytes = (key: KvKey) => new KeyEncoder().encode(key).join();
+          const [start, end] = await isBefore(kv, one, other) ? [one, other] : [other, one];
+          if (bytes(start) === bytes(end)) return;
+          const listed: { key: KvKey; value: Uint8Array }[] = [];
+          for await (const { key, value } of kv.list<Uint8Array>({ start, end }, { limit })) {
+            listed.push({ key, value: new Uint8Array(value) });
+          }
+          const found = await read({ start, end }, limit);
+          assert.deepEqual(
+            found.map(({ key, value }) => ({ key, value: new Uint8Array(value) })),
+            listed,
+          );
+        },
+      ),
+      { numRuns: 100 },
+    );
+  }));
+
+/** Whether KV's client takes them as the two ends of a range. */
+async function isBefore(kv: Kv, start: KvKey, end: KvKey): Promise<boolean> {
+  try {
+    for await (const _ of kv.list({ start, end }, { limit: 1 }));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+for (const implementation of ["sqlite", "in-memory"] as const) {
+  Deno.test(`openReadRange() reads full values and empty ones (${implementation})`, () =>
+    withKv(implementation, async (kv, commit) => {
+      const read = openReadRange(kv);
+      const full = new Uint8Array(65_536).fill(9), empty = new Uint8Array(0);
+      const mutations = [1, 2, 3, 4].map((i) => ({ key: ["s", i], value: i === 2 ? empty : full }));
+      await commit([{ mutations }]);
+      const found = await read({ start: ["s", 1], end: ["s", Infinity] }, 3);
+      assert.deepEqual(found.map(({ key }) => key), [["s", 1], ["s", 2], ["s", 3]]);
+      assert.deepEqual(found.map(({ value }) => value.length), [65_536, 0, 65_536]);
+      assert.deepEqual(new Uint8Array(found[2].value), full);
+      assert.deepEqual(await read({ start: ["t"], end: ["u"] }, 3), []);
+    }));
+}
+
+Deno.test("decodeKey() reads what KeyEncoder has written, and nothing that was cut", () => {
+  fc.assert(fc.property(fc.array(KEY_PART, { maxLength: 6 }), (key) => {
+    const bytes = new KeyEncoder().encode(key).slice();
+    assert.deepEqual(decodeKey(bytes), key);
+    for (let cut = 0; cut < bytes.length; cut++) {
+      try {
+        assert.notDeepEqual(decodeKey(bytes.subarray(0, cut)), key);
+      } catch (error) {
+        assert(error instanceof RangeError, `${error}`);
+      }
+    }
+  }));
+});
+
+Deno.test("decodeReadOutput() refuses an answer that was cut, and one that is none", () =>
+  withKv("sqlite", async (kv, commit) => {
+    await commit([{ mutations: [{ key: ["a", 1n], value: new Uint8Array(200) }] }]);
+    const napi = Reflect.get(kv, "napi"), seen: Uint8Array[] = [];
+    const snapshotRead = async (...args: unknown[]) => {
+      const output = await napi.snapshotRead(...args);
+      seen.push(output);
+      return output;
+    };
+    Reflect.set(kv, "napi", { atomicWrite: napi.atomicWrite, snapshotRead });
+    await openReadRange(kv)({ start: ["a"], end: ["b"] }, 1);
+    Reflect.set(kv, "napi", napi);
+    const whole = new Uint8Array(seen[0]);
+    assert.equal(decodeReadOutput(whole).length, 1);
+    for (let cut = 1; cut < whole.length; cut++) {
+      try {
+        const found = decodeReadOutput(whole.subarray(0, cut));
+        assert.deepEqual(found, decodeReadOutput(whole), "only what tells nothing was cut off");
+      } catch (error) {
+        assert(error instanceof RangeError, `${error}`);
+      }
+    }
+    assert.throws(() => decodeReadOutput(Uint8Array.of(0x0b)), RangeError);
+    assert.throws(() => decodeReadOutput(Uint8Array.of(2 << 3, 1)), /can't be read/);
+  }));
 
 Deno.test("AtomicWriteEncoder refuses keys that it can't pack", () => {
   const encode = (key: KvKey) => new AtomicWriteEncoder().encode([{ mutations: [{ key }] }]);
