@@ -19,9 +19,9 @@ import { fillShape } from "../shapes/snapshot.ts";
 import type { Table, TableColumn } from "../shapes/table.ts";
 
 const HANDLE = "1-1";
-const CHUNK_BYTES = 1024 * 1024;
+const CHUNK_BYTES = 768 * 1024;
 /** Rows come in pieces, each in a turn of its own. */
-const PIECES = 20;
+const PIECES = 12;
 const PIECE_BYTES = 64 * 1024;
 const ROW = "1234567\tof some length\t4711\t2024-01-01 00:00:00.123456+00\tt\t" +
   `${"a text of the length that texts have, ".repeat(3)}\n`;
