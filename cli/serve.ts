@@ -30,6 +30,7 @@ import { databaseUrl, openPostgres } from "./open_postgres.ts";
 import { countRequests } from "./request_activity.ts";
 import { lockStorage } from "./storage_lock.ts";
 import { StreamIntake } from "./stream_intake.ts";
+import { warmUp } from "./warm_up.ts";
 
 const EVICTION_MS = 60_000;
 /** Filters are always Postgres' to evaluate then, and what it shows is what there is. */
@@ -81,6 +82,7 @@ export async function serve(
   const working = [
     health.run(ending),
     refresher.run(ending),
+    warmUp(ending).catch((error) => logger.debug("Could not warm up", { reason: `${error}` })),
   ];
   evictRegularly(config, catalog, stack);
   await aborted(ending);

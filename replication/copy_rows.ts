@@ -2,10 +2,17 @@
 
 import type { Readable } from "node:stream";
 import type { SnapshotSink } from "../shapes/ports.ts";
+import { nextTurn } from "./next_turn.ts";
 import { cancelQuery, type Transaction } from "./transaction.ts";
 
 /** Rows are gathered to pieces of up to this size; longer rows come alone. */
 const PIECE_BYTES = 64 * 1024;
+
+/**
+ * Rows taken in one turn of the event loop: newer runtimes read a socket many times before anything
+ * else gets its turn, and for so long nobody would be answered, nor the store given its next commit.
+ */
+const TURN_BYTES = 32 * 1024;
 
 export interface CopyOptions {
   readonly sink: Pick<SnapshotSink, "rows">;
@@ -37,6 +44,8 @@ class CopyReader {
   readonly #done = Promise.withResolvers<void>();
   readonly #piece = new Uint8Array(PIECE_BYTES);
   #length = 0;
+  /** Bytes handed on in this turn. */
+  #handed = 0;
   #isFlushPlanned = false;
   #isDiscarding = false;
   /** What the sink asked to wait for; undefined while it takes more. */
@@ -127,7 +136,9 @@ class CopyReader {
     clearTimeout(this.#timer);
     try {
       const wait = this.#options.sink.rows(piece);
+      this.#handed += piece.length;
       if (wait) this.#waitFor(wait);
+      else if (this.#handed >= TURN_BYTES) this.#waitFor(nextTurn());
     } catch (error) {
       this.#abandon(error);
     }
@@ -140,6 +151,7 @@ class CopyReader {
     wait.then(() => {
       if (this.#waiting !== wait || this.#isDiscarding) return;
       this.#waiting = undefined;
+      this.#handed = 0;
       this.#flush();
       if (!this.#waiting) this.#stream?.resume();
     }, (error) => this.#abandon(error));

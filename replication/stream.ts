@@ -11,6 +11,7 @@ import {
   mustRequestReply,
   statusDueMs,
 } from "./liveness.ts";
+import { nextTurn } from "./next_turn.ts";
 import { decodePgoutput } from "./pgoutput.ts";
 import { ConnectionError } from "./postgres_error.ts";
 import { decodeStandby, encodeStatusUpdate } from "./standby.ts";
@@ -53,10 +54,10 @@ export interface StreamProgress {
 const GOODBYE_MS = 1500;
 
 /**
- * A batch of as many message bytes goes out at once: newer runtimes read a socket many times before
- * microtasks get their turn.
+ * A batch of as many message bytes goes out at once, and the rest waits for the next turn of the
+ * event loop: newer runtimes read a socket many times before anything else gets its turn.
  */
-const BATCH_BYTES_MAX = 256 * 1024;
+const BATCH_BYTES_MAX = 64 * 1024;
 
 /**
  * Reads the copy-both stream until it fails or is told to stop. What one read of the socket brought
@@ -146,7 +147,7 @@ export class ReplicationStream {
       return this.fail(error);
     }
     this.#batchBytes += bytes.length;
-    if (this.#batchBytes >= BATCH_BYTES_MAX) return this.#flush();
+    if (this.#batchBytes >= BATCH_BYTES_MAX) return this.#endTurn();
     if (this.#isFlushScheduled) return;
     this.#isFlushScheduled = true;
     queueMicrotask(this.#flushLater);
@@ -156,6 +157,14 @@ export class ReplicationStream {
     this.#isFlushScheduled = false;
     this.#flush();
   };
+
+  /** Requests and the store's commits are not kept waiting by what is already in the socket. */
+  #endTurn(): void {
+    this.#flush();
+    if (this.#isOver || this.#liveness.isPaused) return;
+    this.#pause();
+    nextTurn().then(this.#resume);
+  }
 
   #read(bytes: Uint8Array): void {
     const message = decodeStandby(bytes);

@@ -213,6 +213,8 @@ export class Ingest {
   }
 
   #run(events: readonly StreamEvent[], from: number): Promise<void> | undefined {
+    const { store } = this.#options;
+    const before = store.queuedBytes;
     for (let i = from, ready = from; i < events.length; i++) {
       if (i === ready) {
         const isTaken = this.#transaction !== undefined;
@@ -232,8 +234,8 @@ export class Ingest {
         if (wait) return this.#after(wait, events, i + 1);
       } else this.#boundary(event);
     }
-    const { store } = this.#options;
-    return store.queuedBytes > QUEUED_BYTES_HIGH ? store.flushed() : undefined;
+    // What puts nothing into the store need not wait for what others have put there.
+    return store.queuedBytes > Math.max(QUEUED_BYTES_HIGH, before) ? store.flushed() : undefined;
   }
 
   #boundary(event: Exclude<StreamEvent, { kind: "change" | "relation" }>): void {

@@ -19,7 +19,7 @@ export interface StoredSnapshot {
 }
 
 export interface SnapshotOptions {
-  readonly source: Source;
+  readonly source: Pick<Source, "snapshot">;
   readonly store: ShapeStore;
   readonly chunkBytes: number;
   readonly signal: AbortSignal;

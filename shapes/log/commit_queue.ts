@@ -4,19 +4,15 @@
  * measured to be no faster, and would not keep the prefix.)
  */
 
-import type { Kv, KvKey } from "@deno/kv";
+import type { Kv } from "@deno/kv";
+import { type Commit, openCommit } from "./kv_engine.ts";
 import {
   COMMIT_BYTES_MAX,
   COMMIT_KEY_BYTES_MAX,
   COMMIT_MUTATIONS_MAX,
   keyBytes,
 } from "./kv_keys.ts";
-
-/** Sets a key, or deletes it if there is no value. */
-export interface Mutation {
-  readonly key: KvKey;
-  readonly value?: Uint8Array;
-}
+import type { Mutation } from "./kv_wire.ts";
 
 /** Mutations that are durable together or not at all. */
 export interface QueuedWrite {
@@ -87,7 +83,7 @@ interface Waiter {
 }
 
 export class CommitQueue {
-  readonly #kv: Kv;
+  readonly #write: Commit;
   readonly #options: CommitQueueOptions;
   readonly #limits: CommitLimits;
   #queue: QueuedWrite[] = [];
@@ -99,7 +95,7 @@ export class CommitQueue {
   #failure: Error | undefined;
 
   constructor(kv: Kv, options: CommitQueueOptions) {
-    this.#kv = kv;
+    this.#write = openCommit(kv);
     this.#options = options;
     this.#limits = options.limits ?? KV_COMMIT_LIMITS;
   }
@@ -154,15 +150,8 @@ export class CommitQueue {
   async #commit(writes: readonly QueuedWrite[]): Promise<Error | undefined> {
     const delays = this.#options.retryDelaysMs ?? RETRY_DELAYS_MS;
     for (let attempt = 0;; attempt++) {
-      const atomic = this.#kv.atomic();
-      for (const write of writes) {
-        for (const { key, value } of write.mutations) {
-          if (value === undefined) atomic.delete(key);
-          else atomic.set(key, value);
-        }
-      }
       try {
-        await atomic.commit();
+        await this.#write(writes);
         return undefined;
       } catch (error) {
         if (attempt >= delays.length) {

@@ -6,7 +6,6 @@
 
 import type { Kv, KvKey } from "@deno/kv";
 import { compareOffsets, type Offset } from "../offset.ts";
-import type { Mutation } from "./commit_queue.ts";
 import { decodeJournal, type JournalRecord } from "./journal.ts";
 import {
   APPLIED_KEY,
@@ -26,6 +25,7 @@ import {
   STANDING_PREFIX,
   TRASH_PREFIX,
 } from "./kv_keys.ts";
+import type { Mutation } from "./kv_wire.ts";
 import {
   decodeLogHead,
   encodeLogHead,

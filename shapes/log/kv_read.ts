@@ -5,9 +5,10 @@
  * holds at most one batch, and once it has proven fast another that was read ahead.
  */
 
-import type { Kv, KvKey } from "@deno/kv";
+import type { KvKey } from "@deno/kv";
 import { ShapeGoneError } from "../errors.ts";
 import { compareOffsets, type Offset } from "../offset.ts";
+import type { ReadRange } from "./kv_engine.ts";
 import {
   type KeyRange,
   type LogPosition,
@@ -26,7 +27,7 @@ const BATCH_MAX = 4;
 
 /** Entries beyond `since` and up to `until`. Throws `ShapeGoneError` once the shape is dropped. */
 export async function* readLog(
-  kv: Kv,
+  read: ReadRange,
   shape: ShapeMemory,
   since: Offset,
   until: Offset,
@@ -50,8 +51,8 @@ export async function* readLog(
     if (!isBefore(at, until)) return;
     const values = ahead?.from === stream.textOf(at)
       ? await ahead.reading
-      : await readCold(kv, shape, stream, at, batch);
-    ahead = readAhead(kv, shape, stream, values, batch);
+      : await readCold(read, shape, stream, at, batch);
+    ahead = readAhead(read, shape, stream, values, batch);
     for (const { value, next } of values) {
       if (value.length === 0) throw new Error(`Log of shape "${shape.handle}" lacks a value`);
       const piece = pieceOfLogValue(value, at, until);
@@ -65,7 +66,7 @@ export async function* readLog(
 
 /** Bytes of a chunk from `fromByte` on. Throws `ShapeGoneError` once the shape is dropped. */
 export async function* readSnapshot(
-  kv: Kv,
+  read: ReadRange,
   shape: ShapeMemory,
   chunk: number,
   fromByte: number,
@@ -86,8 +87,8 @@ export async function* readSnapshot(
     }
     const values = ahead?.from === stream.textOf(at)
       ? await ahead.reading
-      : await readCold(kv, shape, stream, at, batch);
-    ahead = readAhead(kv, shape, stream, values, batch);
+      : await readCold(read, shape, stream, at, batch);
+    ahead = readAhead(read, shape, stream, values, batch);
     for (const { value, next } of values) {
       if (value.length === 0) return;
       const from = value.length - (next - at);
@@ -145,7 +146,7 @@ interface ReadAhead<P> {
 
 /** What a fast reader will ask for next; undefined while it is not known to be one. */
 function readAhead<P>(
-  kv: Kv,
+  read: ReadRange,
   shape: ShapeMemory,
   stream: ColdStream<P>,
   values: readonly ColdValue<P>[],
@@ -153,7 +154,7 @@ function readAhead<P>(
 ): ReadAhead<P> | undefined {
   const last = values.at(-1);
   if (batch < BATCH_MAX || last === undefined || last.value.length === 0) return undefined;
-  const reading = readCold(kv, shape, stream, last.next, batch);
+  const reading = readCold(read, shape, stream, last.next, batch);
   // The reader learns of a failure when it gets there.
   reading.catch(() => {});
   return { from: stream.textOf(last.next), reading };
@@ -164,7 +165,7 @@ function readAhead<P>(
  * that there is no more.
  */
 async function readCold<P>(
-  kv: Kv,
+  read: ReadRange,
   shape: ShapeMemory,
   stream: ColdStream<P>,
   at: P,
@@ -173,20 +174,14 @@ async function readCold<P>(
   const text = stream.textOf(at);
   const known = stream.known.find(text);
   if (known !== undefined) return [known];
-  let reading = stream.known.reading.get(text);
-  if (reading === undefined) {
-    reading = readBatch(kv, shape, stream, at, batch);
-    stream.known.reading.set(text, reading);
-    const done = () => void stream.known.reading.delete(text);
-    reading.then(done, done);
-  }
-  const values = await reading;
+  const begin = () => readBatch(read, shape, stream, at, batch);
+  const values = await stream.known.reading(text, begin);
   assertPresent(shape);
   return values;
 }
 
 async function readBatch<P>(
-  kv: Kv,
+  read: ReadRange,
   shape: ShapeMemory,
   stream: ColdStream<P>,
   from: P,
@@ -195,14 +190,13 @@ async function readBatch<P>(
   const values: ColdValue<P>[] = [];
   const isFixed = stream.isFixed();
   let at = from;
-  const options = { limit: batch, batchSize: batch };
-  for await (const { key, value } of kv.list<Uint8Array>(stream.rangeAfter(from), options)) {
-    assertPresent(shape);
+  const found = await read(stream.rangeAfter(from), batch);
+  assertPresent(shape);
+  for (const { key, value } of found) {
     const next = stream.positionAfter(key, value);
     values.push(stream.known.add(stream.textOf(at), next, plain(value)));
     at = next;
   }
-  assertPresent(shape);
   if (values.length < batch && isFixed) {
     values.push(stream.known.add(stream.textOf(at), at, NOTHING));
   } else if (values.length === 0) {

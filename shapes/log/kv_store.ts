@@ -6,7 +6,8 @@
 
 import type { Kv } from "@deno/kv";
 import { compareOffsets, formatOffset, type Offset } from "../offset.ts";
-import { CommitQueue, type CommitQueueOptions, type Mutation } from "./commit_queue.ts";
+import { CommitQueue, type CommitQueueOptions } from "./commit_queue.ts";
+import { openReadRange, type ReadRange } from "./kv_engine.ts";
 import {
   chunkEndKey,
   HANDLE_BYTES_MAX,
@@ -24,6 +25,7 @@ import { encodeIdentity, type LoadedShape, loadFromKv } from "./kv_load.ts";
 import { LogWriter } from "./kv_log_writer.ts";
 import { readLog, readSnapshot } from "./kv_read.ts";
 import { KvTrash } from "./kv_trash.ts";
+import type { Mutation } from "./kv_wire.ts";
 import { MemoryBudget } from "./recent_values.ts";
 import { type MemoryBudgets, ShapeMemory } from "./shape_memory.ts";
 import { encodeShapeRecord } from "./shape_record.ts";
@@ -56,6 +58,7 @@ const JOURNAL_VALUES = 4_000;
 
 export class KvStore implements ShapeStore {
   readonly #kv: Kv;
+  readonly #read: ReadRange;
   readonly #queue: CommitQueue;
   readonly #trash: KvTrash;
   readonly #budgets: MemoryBudgets;
@@ -67,6 +70,7 @@ export class KvStore implements ShapeStore {
   /** The KV becomes the store's own, which closes it when disposed of. */
   constructor(kv: Kv, options: KvStoreOptions = {}) {
     this.#kv = kv;
+    this.#read = openReadRange(kv);
     const cacheBytes = options.cacheBytes ?? CACHE_BYTES;
     this.#budgets = {
       written: new MemoryBudget(cacheBytes * WRITTEN_SHARE),
@@ -219,11 +223,11 @@ export class KvStore implements ShapeStore {
   }
 
   readSnapshot(handle: string, chunk: number, fromByte: number): AsyncIterable<Uint8Array> {
-    return readSnapshot(this.#kv, this.#shapeToRead(handle), chunk, fromByte);
+    return readSnapshot(this.#read, this.#shapeToRead(handle), chunk, fromByte);
   }
 
   readLog(handle: string, since: Offset, until: Offset): AsyncIterable<LogPiece> {
-    return readLog(this.#kv, this.#shapeToRead(handle), since, until);
+    return readLog(this.#read, this.#shapeToRead(handle), since, until);
   }
 
   /** Resolves when the bytes of all dropped shapes are deleted. */

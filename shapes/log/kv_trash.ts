@@ -1,7 +1,7 @@
 /** Deletes the bytes of dropped shapes in the background, a bounded batch at a time. */
 
 import type { Kv, KvKey } from "@deno/kv";
-import type { Mutation } from "./commit_queue.ts";
+import type { Mutation } from "./kv_wire.ts";
 import { bulkPrefixes, trashKey } from "./kv_keys.ts";
 
 /** Values listed and deleted at once: KV lists keys only with their values, at most 1 MiB here. */

@@ -14,34 +14,52 @@ export interface ColdValue<P> extends Evictable {
   readonly value: Uint8Array;
 }
 
-/** Values read from KV, each by the text of the position that a reader was at before it. */
+/**
+ * Values read from KV, each by the text of the position that a reader was at before it. Nearly all
+ * shapes have none: what holds them is made when it is needed.
+ */
 export class ColdValues<P> {
   readonly #budget: MemoryBudget;
-  readonly #known = new Map<string, ColdValue<P>>();
-  /** Reads under way, so that readers at one place wait for one. */
-  readonly reading = new Map<string, Promise<readonly ColdValue<P>[]>>();
+  #known: Map<string, ColdValue<P>> | undefined;
+  #reading: Map<string, Promise<readonly ColdValue<P>[]>> | undefined;
 
   constructor(budget: MemoryBudget) {
     this.#budget = budget;
   }
 
   find(at: string): ColdValue<P> | undefined {
-    return this.#known.get(at);
+    return this.#known?.get(at);
   }
 
   add(at: string, next: P, value: Uint8Array): ColdValue<P> {
-    const known = this.#known.get(at);
+    const values = this.#known ??= new Map();
+    const known = values.get(at);
     if (known !== undefined) return known;
-    const release = () => void this.#known.delete(at);
+    const release = () => void values.delete(at);
     const cold = { next, value, bytes: value.length, writeNumber: 0, release };
-    this.#known.set(at, cold);
+    values.set(at, cold);
     this.#budget.add(cold);
     return cold;
   }
 
+  /** The read under way at a place, which is begun if there is none. */
+  reading(
+    at: string,
+    begin: () => Promise<readonly ColdValue<P>[]>,
+  ): Promise<readonly ColdValue<P>[]> {
+    const reading = this.#reading ??= new Map();
+    const known = reading.get(at);
+    if (known !== undefined) return known;
+    const begun = begin();
+    reading.set(at, begun);
+    const done = () => void reading.delete(at);
+    begun.then(done, done);
+    return begun;
+  }
+
   clear(): void {
-    for (const value of this.#known.values()) this.#budget.forget(value);
-    this.#known.clear();
+    for (const value of this.#known?.values() ?? []) this.#budget.forget(value);
+    this.#known?.clear();
   }
 }
 
@@ -89,6 +107,10 @@ export class LogMemory {
   }
 }
 
+function compareNumbers(a: number, b: number): number {
+  return a - b;
+}
+
 /** Everything of one shape. */
 export class ShapeMemory {
   readonly handle: string;
@@ -122,7 +144,12 @@ export class ShapeMemory {
   chunkBeingWritten(chunk: number): RecentValues<number> {
     let values = this.chunks.get(chunk);
     if (values === undefined) {
-      values = new RecentValues(this.#budget, 0, (a, b) => a - b, () => this.#forgetIfDone(chunk));
+      values = new RecentValues<number>(
+        this.#budget,
+        0,
+        compareNumbers,
+        () => this.#forgetIfDone(chunk),
+      );
       this.chunks.set(chunk, values);
     }
     return values;

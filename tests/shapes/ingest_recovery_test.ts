@@ -165,6 +165,16 @@ Deno.test("Ingest holds the stream back while the store is far behind", async ()
   equal(world.accept(...transaction(200)), undefined);
 });
 
+Deno.test("Ingest does not wait for what others have queued while it adds nothing", async () => {
+  const world = new IngestWorld({ store: new DrivenStore() });
+  world.shape(table(), { where: "n = 1" });
+  await world.accept(...transaction(100, items.announced));
+  const other = world.make(table());
+  world.store.appendSnapshot(other.handle, 0, new Uint8Array(17 * 1024 * 1024));
+  equal(world.accept(...transaction(200, items.insert("1", "2", null))), undefined);
+  ok(world.accept(...transaction(300, items.insert("2", "1", null))), "it adds something");
+});
+
 Deno.test("Ingest fails when storage fails", async () => {
   const world = new IngestWorld({ store: new DrivenStore() });
   world.shape(table());

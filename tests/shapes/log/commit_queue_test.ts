@@ -5,10 +5,10 @@ import {
   CommitQueue,
   type CommitQueueOptions,
   KV_COMMIT_LIMITS,
-  type Mutation,
   planCommit,
   queuedWrite,
 } from "../../../shapes/log/commit_queue.ts";
+import type { Mutation } from "../../../shapes/log/kv_wire.ts";
 
 const write = (mutations: number, bytes: number, keyBytes: number) => ({
   mutations: Array.from({ length: mutations }, () => ({ key: ["k"] })),

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type Kv, openKv } from "@deno/kv";
-import type { Mutation } from "../../../shapes/log/commit_queue.ts";
 import { KvStore } from "../../../shapes/log/kv_store.ts";
+import type { Mutation } from "../../../shapes/log/kv_wire.ts";
 import type { ShapeStore, StoredState } from "../../../shapes/log/store.ts";
 import { createShapes, HANDLES, logText, readAll, writeTransaction } from "./crash_scenario.ts";
 

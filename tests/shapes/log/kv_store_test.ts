@@ -38,10 +38,11 @@ testStoreContract("KvStore with little memory", () => openFile(TINY));
 async function withStore(
   options: KvStoreOptions,
   body: (store: KvStore, kv: Kv) => Promise<void>,
+  implementation: "sqlite" | "in-memory" = "sqlite",
 ): Promise<void> {
   const directory = await Deno.makeTempDir();
   try {
-    const kv = await openKv(`${directory}/shapes.sqlite`);
+    const kv = await openKv(`${directory}/shapes.sqlite`, { implementation });
     await using store = new KvStore(kv, options);
     await store.load();
     await body(store, kv);
@@ -152,7 +153,7 @@ Deno.test("KvStore reads no more than 400 KB ahead for a reader that stalls", ()
     };
     assert.equal((await readChunk(store, "a", 0)).length, 5_000_000);
     assert(limits.length > 5 && Math.max(...limits) * 65_536 <= 400_000, `${limits}`);
-  }));
+  }, "in-memory"));
 
 Deno.test("KvStore does not keep the slab that an entry was cut from", () =>
   withStore({}, async (store) => {
@@ -196,7 +197,7 @@ Deno.test("KvStore tries a failed commit again", () =>
     store.setAppliedLsn(4n);
     await store.flushed();
     assert.equal(commits.failed, 3);
-  }));
+  }, "in-memory"));
 
 Deno.test("KvStore says once that storage failed, and makes nothing durable any more", async () => {
   const failures: Error[] = [];
@@ -213,7 +214,7 @@ Deno.test("KvStore says once that storage failed, and makes nothing durable any 
     await assert.rejects(() => store.flushed(), /Storage cannot be written/);
     assert.equal(failures.length, 1);
     assert.match(String(failures[0].cause), /disk is full/);
-  });
+  }, "in-memory");
 });
 
 /** Makes the next commits fail. */
