@@ -15,10 +15,12 @@ export interface Assembler {
   readonly relations: Map<number, Relation>;
   /** `commitLsn` of the transaction being read. */
   openCommitLsn: bigint | undefined;
+  /** When the transaction that was begun last was committed, by the server's clock. */
+  committedAtMs: number;
 }
 
 export function createAssembler(): Assembler {
-  return { relations: new Map(), openCommitLsn: undefined };
+  return { relations: new Map(), openCommitLsn: undefined, committedAtMs: 0 };
 }
 
 /** To be called when a stream is opened again: the server will announce every relation anew. */
@@ -63,6 +65,7 @@ type Kind<K extends PgoutputMessage["kind"]> = PgoutputMessage & { kind: K };
 function begin(assembler: Assembler, message: Kind<"begin">): StreamEvent {
   if (isInTransaction(assembler)) refuse("begin", "Transaction begins inside another one");
   assembler.openCommitLsn = message.commitLsn;
+  assembler.committedAtMs = message.committedAtMs;
   return { kind: "begin", commitLsn: message.commitLsn, xid: message.xid };
 }
 

@@ -229,7 +229,7 @@ export class ReplicationHealth {
     const before = this.#state.mode;
     this.#state = nextModeState(this.#state, event, this.#now());
     const { mode } = this.#state;
-    if (event.kind === "interrupted" || event.kind === "silent") this.#watch.lookNow();
+    if (event.kind === "interrupted" || event.kind === "troubled") this.#watch.lookNow();
     const { kind, reason, detail } = mode;
     if (kind === before.kind && reason === before.reason && detail === before.detail) return;
     if (kind !== before.kind || reason !== before.reason) this.#logMode(before, mode);

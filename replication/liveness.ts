@@ -7,6 +7,9 @@
 const STATUS_INTERVAL_MAX_MS = 500;
 /** Silence of a server that was asked for an answer twice. */
 const SILENT_MS = 1200;
+/** So old are changes when they come that those who read them should be told; and when no more. */
+const LATE_MS = 1200;
+const ON_TIME_MS = 500;
 const STATUS_INTERVAL_MIN_MS = 100;
 /** How long confirmations gather before they are reported. */
 const CONFIRM_DELAY_MS = 100;
@@ -71,6 +74,22 @@ export function mustRequestReply(liveness: Liveness, nowMs: number): boolean {
  */
 export function isSilent(liveness: Liveness, nowMs: number): boolean {
   return !liveness.isPaused && nowMs - liveness.lastReceivedMs >= SILENT_MS;
+}
+
+/** Why what the stream brings is not the present state, though it runs. */
+export type Trouble = "silent" | "late";
+
+/**
+ * What a stream's trouble is. `lateMs`: how long before they were sent the changes were committed
+ * that are coming in; 0 when nothing is left to come.
+ */
+export function judgeTrouble(
+  before: Trouble | undefined,
+  isSilentNow: boolean,
+  lateMs: number,
+): Trouble | undefined {
+  if (isSilentNow) return "silent";
+  return lateMs >= (before === "late" ? ON_TIME_MS : LATE_MS) ? "late" : undefined;
 }
 
 /**

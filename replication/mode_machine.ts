@@ -19,8 +19,12 @@ export type ModeEvent =
   /** Another instance holds the lock. */
   | { readonly kind: "waitingForLock"; readonly detail: string }
   | { readonly kind: "streaming" }
-  /** The stream gives no answer: it may be busy, or none any more. */
-  | { readonly kind: "silent"; readonly detail: string }
+  /** The stream runs, but what it brings is not the present state. */
+  | {
+    readonly kind: "troubled";
+    readonly reason: "stream_stalled" | "stream_late";
+    readonly detail: string;
+  }
   /** The stream ended, or its set-up failed. */
   | { readonly kind: "interrupted"; readonly reason: ModeReason; readonly detail: string }
   /** A query was answered; by the replica that stands in for a primary that is down. */
@@ -43,7 +47,7 @@ const OUTCOMES: Readonly<Record<ModeKind, Readonly<Record<ModeEventKind, Outcome
     settingUp: "patient",
     waitingForLock: "patient",
     streaming: "live",
-    silent: "starting",
+    troubled: "starting",
     interrupted: "queried",
     reachable: "patient",
     unreachable: "starting",
@@ -53,7 +57,7 @@ const OUTCOMES: Readonly<Record<ModeKind, Readonly<Record<ModeEventKind, Outcome
     settingUp: "queried",
     waitingForLock: "queried",
     streaming: "live",
-    silent: "queried",
+    troubled: "queried",
     interrupted: "queried",
     reachable: "live",
     // Queries have a connection of their own: the stream may go on without it.
@@ -64,7 +68,7 @@ const OUTCOMES: Readonly<Record<ModeKind, Readonly<Record<ModeEventKind, Outcome
     settingUp: "queried",
     waitingForLock: "queried",
     streaming: "live",
-    silent: "queried",
+    troubled: "queried",
     interrupted: "queried",
     reachable: "fallback",
     unreachable: "starting",
@@ -135,8 +139,8 @@ function noteEvent(state: ModeState, event: ModeEvent, nowMs: number): ModeState
       return { ...state, isReachable: false, isOnReplica: false, unreachable: event.reason };
     case "streaming":
       return { ...inPhase(state, "streaming", nowMs), failure: undefined };
-    case "silent":
-      return failing({ ...state, outageSinceMs: nowMs }, "stream_stalled");
+    case "troubled":
+      return failing({ ...state, outageSinceMs: nowMs }, event.reason);
     case "interrupted":
       return failing(inPhase(state, "interrupted", nowMs), event.reason);
     case "settingUp": {

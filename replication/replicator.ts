@@ -5,7 +5,7 @@ import type { Logger } from "../shapes/ports.ts";
 import { Alarm } from "./alarm.ts";
 import { openReplication, type ReplicationConnection } from "./connection.ts";
 import type { DatabaseUrl } from "./database_url.ts";
-import { retryDelayMs, STREAM_PROVEN_MS } from "./liveness.ts";
+import { retryDelayMs, STREAM_PROVEN_MS, type Trouble } from "./liveness.ts";
 import { LogLimiter } from "./log_limiter.ts";
 import type { ModeEvent } from "./mode_machine.ts";
 import { modeReasonOf } from "./mode_reason.ts";
@@ -48,7 +48,18 @@ export const WAITING_FOR_LOCK = "Timeout waiting for Postgres lock acquisition";
 const ANSWER_PATIENCE_MS = 1000;
 /** And while there is no stream on purpose. */
 export const WAITING_FOR_CLIENT = "Timeout waiting for replication client to be ready";
-const SILENT: ModeEvent = { kind: "silent", detail: "The replication stream gives no answer" };
+const TROUBLES: Readonly<Record<Trouble, ModeEvent>> = {
+  silent: {
+    kind: "troubled",
+    reason: "stream_stalled",
+    detail: "The replication stream gives no answer",
+  },
+  late: {
+    kind: "troubled",
+    reason: "stream_late",
+    detail: "The replication stream brings changes long after they were made",
+  },
+};
 const PENDING_TRANSACTIONS =
   ". Check that you don't have pending transactions in the database. Electric has to wait for all " +
   "pending transactions to commit or rollback before it can create the replication slot.";
@@ -254,7 +265,7 @@ export class Replicator {
       walSenderTimeoutMs: setup.walSenderTimeoutMs,
       confirmedLsn: setup.confirmedLsn,
       accept: (events) => this.#options.sink.accept(events),
-      onSilence: (isSilent) => this.#emit(isSilent ? SILENT : { kind: "streaming" }),
+      onTrouble: (trouble) => this.#emit(trouble ? TROUBLES[trouble] : { kind: "streaming" }),
       now: this.#now,
     });
     this.#stream = stream;

@@ -22,6 +22,8 @@ export type StandbyMessage =
     readonly walStart: bigint;
     /** The server's WAL end as it sent this. */
     readonly walEnd: bigint;
+    /** When it did, by its own clock. */
+    readonly sentAtMs: number;
     /** One message of the output plugin: a view into the given bytes. */
     readonly data: Uint8Array;
   }
@@ -55,8 +57,8 @@ export function decodeStandby(bytes: Uint8Array): StandbyMessage {
 function decodeXlogData(cursor: Cursor): StandbyMessage {
   const walStart = readUint64(cursor);
   const walEnd = readUint64(cursor);
-  readTimeMs(cursor);
-  return { kind: "xlogData", walStart, walEnd, data: cursor.bytes.subarray(cursor.at) };
+  const sentAtMs = readTimeMs(cursor);
+  return { kind: "xlogData", walStart, walEnd, sentAtMs, data: cursor.bytes.subarray(cursor.at) };
 }
 
 function decodeKeepalive(cursor: Cursor): StandbyMessage {

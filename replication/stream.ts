@@ -7,9 +7,11 @@ import type { ReplicationConnection } from "./connection.ts";
 import {
   createLiveness,
   isSilent,
+  judgeTrouble,
   type Liveness,
   mustRequestReply,
   statusDueMs,
+  type Trouble,
 } from "./liveness.ts";
 import { nextTurn } from "./next_turn.ts";
 import { decodePgoutput } from "./pgoutput.ts";
@@ -32,8 +34,8 @@ export interface StreamOptions {
   /** Where the slot stands: reported until more is confirmed. */
   readonly confirmedLsn: bigint;
   readonly accept: (events: readonly StreamEvent[]) => Promise<void> | undefined;
-  /** The server gives no answer, or it does again. */
-  readonly onSilence?: (isSilent: boolean) => void;
+  /** What it brings is not the present state, or is again. */
+  readonly onTrouble?: (trouble: Trouble | undefined) => void;
   readonly now: () => number;
 }
 
@@ -73,9 +75,12 @@ export class ReplicationStream {
   #batchBytes = 0;
   #isFlushScheduled = false;
   #isOver = false;
-  /** Silent at the last tick; and whether that was told. */
+  /** Silent at the last tick. */
   #wasSilent = false;
-  #isSilent = false;
+  /** As told. */
+  #trouble: Trouble | undefined;
+  /** When the last change was sent, by the server's clock; undefined when no more were to be sent. */
+  #sentAtMs: number | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #receivedLsn: bigint;
   #confirmedLsn: bigint;
@@ -170,6 +175,7 @@ export class ReplicationStream {
     const message = decodeStandby(bytes);
     if (message.walEnd > this.#receivedLsn) this.#receivedLsn = message.walEnd;
     if (message.kind === "xlogData") {
+      this.#sentAtMs = message.sentAtMs;
       const event = assemble(this.#assembler, decodePgoutput(message.data));
       if (event === undefined) return;
       this.#batch.push(event);
@@ -181,6 +187,7 @@ export class ReplicationStream {
     if (message.isReplyRequested) this.#liveness.isReplyRequested = true;
     // Inside a transaction the server's position says nothing about what we have.
     if (isInTransaction(this.#assembler)) return;
+    this.#sentAtMs = undefined;
     this.#batch.push({ kind: "progress", walEnd: message.walEnd });
   }
 
@@ -189,7 +196,7 @@ export class ReplicationStream {
     if (this.#isOver || this.#liveness.isPaused) return;
     this.#batchBytes = 0;
     this.#liveness.lastReceivedMs = this.#options.now();
-    this.#noteSilence(false);
+    this.#noteTrouble(false);
     if (this.#liveness.isReplyRequested) this.#sendStatus();
     if (this.#batch.length > 0) this.#deliver();
   }
@@ -243,18 +250,22 @@ export class ReplicationStream {
   readonly #tick = (): void => {
     if (this.#isOver) return;
     const nowMs = this.#options.now();
-    this.#noteSilence(isSilent(this.#liveness, nowMs));
+    this.#noteTrouble(isSilent(this.#liveness, nowMs));
     if (statusDueMs(this.#liveness) <= nowMs) this.#sendStatus();
     else this.#arm();
   };
 
-  /** Told at the second tick in a row: between them what the socket had at hand has been read. */
-  #noteSilence(isNow: boolean): void {
-    const isTold = isNow && this.#wasSilent;
-    this.#wasSilent = isNow;
-    if (isTold === this.#isSilent || (isNow && !isTold)) return;
-    this.#isSilent = isTold;
-    this.#options.onSilence?.(isTold);
+  /** Silence is told at the second tick in a row: between them what was at hand has been read. */
+  #noteTrouble(isSilentNow: boolean): void {
+    const { committedAtMs } = this.#assembler;
+    const lateMs = this.#sentAtMs === undefined ? 0 : this.#sentAtMs - committedAtMs;
+    const trouble = judgeTrouble(this.#trouble, isSilentNow && this.#wasSilent, lateMs);
+    this.#wasSilent = isSilentNow;
+    if (trouble === this.#trouble) return;
+    // A silence that has begun may go on: it is over when something comes.
+    if (isSilentNow && this.#trouble === "silent") return;
+    this.#trouble = trouble;
+    this.#options.onTrouble?.(trouble);
   }
 
   /** Says what is confirmed, ends our side, and reads on until the server has ended its own. */

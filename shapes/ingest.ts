@@ -52,7 +52,7 @@ export class Ingest {
   readonly #awaitedSnapshots = new Set<Promise<void>>();
   #transaction: TransactionLog | undefined;
   #op = 0;
-  /** To be run once no transaction is open. */
+  /** To be run once the transaction that is open is over. */
   #atBoundary: (() => void)[] = [];
   /** No snapshot and no log has any of a transaction beyond this one. */
   #reachedLsn: bigint;
@@ -89,10 +89,15 @@ export class Ingest {
     return reached;
   }
 
-  /** Runs it when no transaction is open: now, or right after the one that is. */
-  atBoundary(run: () => void): void {
-    if (this.#transaction === undefined) run();
-    else this.#atBoundary.push(run);
+  /** Runs it when the shape's log is not in the middle of a transaction: now, or right after it. */
+  atBoundary(shape: Shape, run: () => void): void {
+    if (this.isWriting(shape)) this.#atBoundary.push(run);
+    else run();
+  }
+
+  /** Part of the transaction that is being taken in lies in the shape's log already. */
+  isWriting({ appended }: Shape): boolean {
+    return this.#transaction?.commitLsn === appended.lsn;
   }
 
   /** Looks at no change until a snapshot has been taken (`taken` settles). */

@@ -29,6 +29,7 @@ export const MODE_REASONS = [
   "publication_missing",
   "publication_incomplete",
   "stream_stalled",
+  "stream_late",
   "stream_interrupted",
   "wal_budget",
   "history_changed",

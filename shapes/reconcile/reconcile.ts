@@ -118,7 +118,7 @@ class Reconcile implements SnapshotSink {
       encoder,
       table: fold.table,
       committedLsn: () => ingest.positions.committedLsn,
-      atBoundary: (run) => ingest.atBoundary(run),
+      atBoundary: (run) => ingest.atBoundary(shape, run),
       ready: () => store.queuedBytes > QUEUED_BYTES_HIGH ? store.flushed() : Promise.resolve(),
     });
     this.#comparison = new Comparison(shape, fold, this.#differences, encoder);

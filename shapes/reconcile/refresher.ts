@@ -146,6 +146,8 @@ export class Refresher {
   /** Whether reconciling is what keeps it fresh. */
   #isNeeded(shape: Shape): boolean {
     if (!shape.isComplete || shape.isGone || shape.definition.log !== "full") return false;
+    // Its clients get the rest of the transaction, all at once.
+    if (this.#options.ingest.isWriting(shape)) return false;
     // The stream may come in a moment, and bring again what such a reader has.
     const { nowMs } = this.#options;
     if (shape.earlierReaders.isAwaited && nowMs() - this.#startedMs < AHEAD_PATIENCE_MS) {
@@ -205,7 +207,7 @@ export class Refresher {
     const { source, ingest, store, identity } = this.#options;
     const isStreamed = await this.#isStreamed(shape);
     this.queries++;
-    const { fold, differences } = await reconcileShape(shape, {
+    const { fold, rows, differences } = await reconcileShape(shape, {
       source,
       ingest,
       store,
@@ -216,6 +218,14 @@ export class Refresher {
       signal: this.#signal,
     });
     this.appendedRows += differences;
+    const { handle, definition: { table } } = shape;
+    this.#options.logger.debug("Reconciled a shape", {
+      handle,
+      table: table.name,
+      rows,
+      differences,
+      tookMs: Math.round(this.#options.nowMs() - this.#turnOf(shape).startedMs),
+    });
     // While the stream runs the log grows without us.
     if (fold && !isStreamed) this.#folds.keep(shape, fold);
   }

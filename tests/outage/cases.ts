@@ -5,7 +5,7 @@ import { rejectReplication } from "./hba.ts";
 import { tcpTarget } from "./primary.ts";
 import { restartServer } from "./restart.ts";
 import { bulkSql } from "./schema.ts";
-import { dropPublication, dropSlot, endWalsender, holdSlot, loseWal } from "./slot.ts";
+import { confirmed, dropPublication, dropSlot, endWalsender, holdSlot, loseWal } from "./slot.ts";
 import { comesTrue, openAdmin, type World, type WorldOptions } from "./world.ts";
 import { DATABASE } from "./schema.ts";
 
@@ -157,6 +157,7 @@ export const CASES: readonly OutageCase[] = [
     judgesBystanders: true,
     async cause({ admin }, { rows }) {
       await admin.sql.unsafe(bulkSql(rows));
+      await confirmed(admin.sql);
       return [`${rows.toLocaleString("en-US")} rows`];
     },
   },

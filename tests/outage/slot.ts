@@ -5,9 +5,11 @@ import { openReplication } from "../../replication/connection.ts";
 import { parseDatabaseUrl } from "../../replication/database_url.ts";
 import { setupNames } from "../../replication/setup_plan.ts";
 import { STREAM_ID } from "./schema.ts";
+import { until } from "./world.ts";
 
 const { slot, publication } = setupNames(STREAM_ID);
 const LIMIT_MS = 20_000;
+const CONFIRM_LIMIT_MS = 180_000;
 
 /** Ends the walsender of the slot, if there is one, and waits until it has let go. */
 export async function endWalsender(sql: postgres.Sql): Promise<void> {
@@ -21,6 +23,20 @@ export async function dropSlot(sql: postgres.Sql): Promise<void> {
     await endWalsender(sql);
     await sql`SELECT pg_drop_replication_slot(${slot})`;
   });
+}
+
+/** Waits until the server has confirmed all that is committed by now. */
+export async function confirmed(sql: postgres.Sql): Promise<void> {
+  const [{ lsn }] = await sql`SELECT pg_current_wal_lsn() AS lsn`;
+  await until(
+    async () => {
+      const [found] = await sql`SELECT confirmed_flush_lsn >= ${lsn} AS is_confirmed
+      FROM pg_replication_slots WHERE slot_name = ${slot}`;
+      return found?.is_confirmed === true;
+    },
+    CONFIRM_LIMIT_MS,
+    "the server confirms what is committed",
+  );
 }
 
 export async function dropPublication(sql: postgres.Sql): Promise<void> {

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import {
   createLiveness,
   isSilent,
+  judgeTrouble,
   mustRequestReply,
   retryDelayMs,
   statusDueMs,
@@ -63,4 +64,13 @@ Deno.test("retryDelayMs() takes up to a fifth off by chance", () => {
     const least = retryDelayMs(outageMs, 0.999_999);
     assert.ok(least < whole && least >= whole * 0.8);
   }
+});
+
+Deno.test("judgeTrouble() tells of silence, and of changes that come long after they were made", () => {
+  assert.equal(judgeTrouble(undefined, false, 1199), undefined);
+  assert.equal(judgeTrouble(undefined, false, 1200), "late");
+  assert.equal(judgeTrouble("late", false, 500), "late");
+  assert.equal(judgeTrouble("late", false, 499), undefined);
+  assert.equal(judgeTrouble("late", true, 0), "silent");
+  assert.equal(judgeTrouble("silent", false, 0), undefined);
 });

@@ -12,7 +12,7 @@ const EVENTS: Readonly<Record<ModeEventKind, ModeEvent>> = {
   settingUp: { kind: "settingUp", step: "lock", detail: "not yet" },
   waitingForLock: { kind: "waitingForLock", detail: "locked" },
   streaming: { kind: "streaming" },
-  silent: { kind: "silent", detail: "no answer" },
+  troubled: { kind: "troubled", reason: "stream_stalled", detail: "no answer" },
   interrupted: { kind: "interrupted", reason: "postgres_unreachable", detail: "closed" },
   reachable: { kind: "reachable" },
   unreachable: { kind: "unreachable", reason: "postgres_unreachable" },
@@ -39,7 +39,7 @@ const WAYS: Readonly<Record<ModeKind, Readonly<Record<ModeEventKind, ModeKind>>>
     settingUp: "starting",
     waitingForLock: "starting",
     streaming: "live",
-    silent: "starting",
+    troubled: "starting",
     interrupted: "starting",
     reachable: "starting",
     unreachable: "starting",
@@ -49,7 +49,7 @@ const WAYS: Readonly<Record<ModeKind, Readonly<Record<ModeEventKind, ModeKind>>>
     settingUp: "fallback",
     waitingForLock: "fallback",
     streaming: "live",
-    silent: "fallback",
+    troubled: "fallback",
     interrupted: "fallback",
     reachable: "live",
     unreachable: "live",
@@ -59,7 +59,7 @@ const WAYS: Readonly<Record<ModeKind, Readonly<Record<ModeEventKind, ModeKind>>>
     settingUp: "fallback",
     waitingForLock: "fallback",
     streaming: "live",
-    silent: "fallback",
+    troubled: "fallback",
     interrupted: "fallback",
     reachable: "fallback",
     unreachable: "starting",
@@ -174,10 +174,10 @@ Deno.test("nextModeState() wakes up as it starts", () => {
 });
 
 Deno.test("a stream that gives no answer is in fallback, and live as soon as it does", () => {
-  const silent = play(...LIVE, [3000, EVENTS.silent]);
+  const silent = play(...LIVE, [3000, EVENTS.troubled]);
   assert.deepEqual([silent.mode.kind, silent.mode.reason], ["fallback", "stream_stalled"]);
   assert.equal(nextModeState(silent, EVENTS.streaming, 4000).mode.kind, "live");
-  const unseen = play([100, EVENTS.streaming], [3000, EVENTS.silent]);
+  const unseen = play([100, EVENTS.streaming], [3000, EVENTS.troubled]);
   assert.deepEqual([unseen.mode.kind, unseen.mode.reason], ["starting", "stream_stalled"]);
 });
 

@@ -40,7 +40,13 @@ Deno.test("decodeStandby() reads a message that lies inside a larger buffer", ()
   const outer = new Uint8Array(inner.length + 20).fill(0xee);
   outer.set(inner, 7);
   const message = decodeStandby(outer.subarray(7, 7 + inner.length));
-  assert.deepEqual(message, { kind: "xlogData", walStart: 1n, walEnd: 2n, data: Uint8Array.of(9) });
+  assert.deepEqual(message, {
+    kind: "xlogData",
+    walStart: 1n,
+    walEnd: 2n,
+    sentAtMs: POSTGRES_EPOCH_MS,
+    data: Uint8Array.of(9),
+  });
 });
 
 Deno.test("decodeStandby() reads keepalives, with and without a reply requested", () => {
