@@ -79,8 +79,9 @@ export async function serve(
   const listener = openPort(config, { service: catalog, status, health }, logger, ending);
   logger.info("Listening", { port: listener.addr.port, shapes: state.shapes.length });
 
+  const leaving = new AbortController();
   const working = [
-    health.run(ending),
+    health.run(leaving.signal),
     refresher.run(ending),
     warmUp(ending).catch((error) => logger.debug("Could not warm up", { reason: `${error}` })),
   ];
@@ -88,6 +89,9 @@ export async function serve(
   await aborted(ending);
   const hardStop = setTimeout(() => Deno.exit(failure.signal.aborted ? 1 : 0), SHUTDOWN_MAX_MS);
   logger.info("Shutting down");
+  // Then the stream's goodbye confirms all that has come.
+  await store.flushed().catch(() => {});
+  leaving.abort(ending.reason);
   await listener.finished;
   await store.flushed().catch(() => {});
   await Promise.all(working);

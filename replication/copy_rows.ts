@@ -136,6 +136,8 @@ class CopyReader {
     clearTimeout(this.#timer);
     try {
       const wait = this.#options.sink.rows(piece);
+      // The sink may have given it up: nothing more is waited for.
+      if (this.#isDiscarding) return;
       this.#handed += piece.length;
       if (wait) this.#waitFor(wait);
       else if (this.#handed >= TURN_BYTES) this.#waitFor(nextTurn());

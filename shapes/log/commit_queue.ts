@@ -76,6 +76,14 @@ export interface CommitQueueOptions {
 
 const RETRY_DELAYS_MS = [50, 250, 1_000, 3_000];
 
+/**
+ * Nobody waits for the entries of a log to be durable, so that a queue that was empty waits for some
+ * more: each commit is an fsync, for which Postgres' next commit on the same disk may have to wait.
+ */
+const LINGER_MS = 5;
+/** So much is committed at once. */
+const LINGER_BYTES = 128 * 1024;
+
 interface Waiter {
   readonly number: number;
   readonly resolve: () => void;
@@ -92,6 +100,8 @@ export class CommitQueue {
   #durable = 0;
   #waiters: Waiter[] = [];
   #isRunning = false;
+  /** Ends the wait for more. */
+  #hurry = () => {};
   #failure: Error | undefined;
 
   constructor(kv: Kv, options: CommitQueueOptions) {
@@ -110,16 +120,17 @@ export class CommitQueue {
     return this.#queuedBytes;
   }
 
-  /** Queues a write and answers its number. It is committed soon after the current turn. */
+  /** Queues a write and answers its number. It is committed soon, at once if somebody waits. */
   push(mutations: readonly Mutation[]): number {
     const write = queuedWrite(mutations);
     this.#queue.push(write);
     this.#queuedBytes += write.bytes;
+    if (this.#queuedBytes >= LINGER_BYTES) this.#hurry();
     this.wake();
     return ++this.#queued;
   }
 
-  /** Starts committing after the current turn, if nothing is under way. */
+  /** Starts committing soon after the current turn, if nothing is under way. */
   wake(): void {
     if (this.#isRunning || this.#failure !== undefined) return;
     this.#isRunning = true;
@@ -130,11 +141,13 @@ export class CommitQueue {
   durable(number: number): Promise<void> {
     if (number <= this.#durable) return Promise.resolve();
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    this.#hurry();
     return new Promise((resolve, reject) => this.#waiters.push({ number, resolve, reject }));
   }
 
   async #run(): Promise<void> {
     await null;
+    if (this.#waiters.length === 0 && this.#queuedBytes < LINGER_BYTES) await this.#linger();
     for (;;) {
       this.#options.collect();
       const count = planCommit(this.#queue, this.#limits);
@@ -144,6 +157,16 @@ export class CommitQueue {
       this.#settle(count);
     }
     this.#isRunning = false;
+  }
+
+  #linger(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, LINGER_MS);
+      this.#hurry = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   /** Answers the error of the last attempt if none succeeded. */

@@ -80,6 +80,27 @@ Deno.test("CommitQueue commits what was queued in one turn together", async () =
   assert.equal(queue.queuedBytes, 0);
 });
 
+/** How many of two writes, the second a little later than the first, the first commit has. */
+async function countTogether(first: Mutation[], isAwaited: boolean): Promise<number> {
+  const committed = Promise.withResolvers<number>();
+  const { queue } = await openQueue({ onCommit: committed.resolve });
+  const number = queue.push(first);
+  const waiting = isAwaited ? queue.durable(number) : undefined;
+  for (let turn = 0; turn < 10; turn++) await Promise.resolve();
+  queue.push(set(2));
+  const count = await committed.promise;
+  await waiting;
+  await queue.durable(2);
+  return count;
+}
+
+Deno.test("CommitQueue waits a little for more, unless somebody waits or there is much", async () => {
+  assert.equal(await countTogether(set(1), false), 2);
+  assert.equal(await countTogether(set(1), true), 1);
+  const much = Array.from({ length: 3 }, (_, i) => ({ key: ["k", i], value: new Uint8Array(6e4) }));
+  assert.equal(await countTogether(much, false), 1);
+});
+
 Deno.test("CommitQueue commits in order, within the limits of KV", async () => {
   const { queue, kv, commits } = await openQueue();
   const value = new Uint8Array(65_536);
