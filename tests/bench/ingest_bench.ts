@@ -24,13 +24,16 @@ const CHUNK_BYTES = 10 * 1024 * 1024;
 /** About what one read of the socket brings. */
 const EVENTS_PER_READ = 256;
 
+/** Coprime to the numbers of shapes: consecutive rows go to shapes that are not neighbours. */
+const STRIDE = 7_919;
+
 /** The inserts, spread evenly over the shapes, in reads as the socket gives them. */
 function streamReads(shapes: number, perTransaction: number): StreamEvent[][] {
   const events: StreamEvent[] = [{ kind: "relation", relation: RELATION }];
   for (let i = 0; i < CHANGES; i++) {
     const lsn = BigInt(1_000 * (1 + Math.floor(i / perTransaction)));
     if (i % perTransaction === 0) events.push({ kind: "begin", commitLsn: lsn, xid: 7 });
-    const row = rowOfTexts(rowTexts(i, `v${i % shapes}`));
+    const row = rowOfTexts(rowTexts(i, `v${i * STRIDE % shapes}`));
     events.push({ kind: "change", change: { kind: "insert", relation: RELATION, row } });
     if ((i + 1) % perTransaction === 0) events.push({ kind: "commit", endLsn: lsn + 48n });
   }
@@ -106,8 +109,8 @@ async function ingestAll(
 }
 
 await loadParser();
-for (const shapes of [1, sized(1_000, 50)]) {
-  for (const perTransaction of [100, CHANGES]) {
+for (const shapes of [1, sized(1_000, 50), sized(10_000, 100)]) {
+  for (const perTransaction of [1, 100, CHANGES]) {
     const name = `shapes ${shapes}, transactions of ${perTransaction}`;
     const reads = streamReads(shapes, perTransaction);
     await workload(`memory: ${name}`, () =>

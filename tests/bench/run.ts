@@ -10,6 +10,8 @@ import { addCounts, type Counts, formatCounts } from "../support/test_counts.ts"
 
 const FOLDER = new URL("./", import.meta.url);
 const SUFFIX = "_bench.ts";
+/** For what measures memory. */
+const GC = "--v8-flags=--expose-gc";
 
 async function main(args: readonly string[]): Promise<boolean> {
   const flags = args.filter((arg) => arg.startsWith("-"));
@@ -25,7 +27,7 @@ async function main(args: readonly string[]): Promise<boolean> {
     console.log(`\n> ${file} ${flags.join(" ")}`);
     total = addCounts(
       total,
-      await runDeno(["run", "-A", new URL(file, FOLDER).href, ...flags], env),
+      await runDeno(["run", "-A", GC, new URL(file, FOLDER).href, ...flags], env),
     );
   }
   console.log(`\n${formatCounts(total)}`);

@@ -28,12 +28,17 @@ export function sized(full: number, tiny: number): number {
   return flags.tiny ? tiny : full;
 }
 
+/** Whether `--only` leaves it in: to be asked where setting up takes long. */
+export function isWanted(name: string): boolean {
+  return new RegExp(flags.only ?? "").test(name);
+}
+
 /** Runs one workload, unless `--only` leaves it out, and prints its figures. */
 export async function workload(
   name: string,
   work: () => Figures | Promise<Figures>,
 ): Promise<void> {
-  if (!new RegExp(flags.only ?? "").test(name)) return;
+  if (!isWanted(name)) return;
   const figures = Object.entries(await work()).map(([figure, value]) =>
     `${figure} ${formatFigure(value)}`
   );
@@ -67,6 +72,22 @@ export function nsPer(units: number, batch: () => void): number {
     return ms * 1e6 / (calls * units);
   });
   return median(samples);
+}
+
+/**
+ * Bytes that are in use in this process, in JavaScript's heap and outside of it; NaN unless it was
+ * started with `--v8-flags=--expose-gc`, as run.ts does.
+ */
+export async function bytesInUse(): Promise<number> {
+  const collect: unknown = Reflect.get(globalThis, "gc");
+  if (typeof collect !== "function") return NaN;
+  // What is freed outside of the heap is only known in a later turn.
+  for (let i = 0; i < 3; i++) {
+    collect();
+    await new Promise<void>((resolve) => setTimeout(resolve, 0));
+  }
+  const { heapUsed, external } = Deno.memoryUsage();
+  return heapUsed + external;
 }
 
 /** Milliseconds that the work took, and its result. */

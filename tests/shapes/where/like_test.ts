@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
+import { check } from "../../support/arbitrary.ts";
 import { compileCaselessPattern, compilePattern, lowerCase } from "../../../shapes/where/like.ts";
+import { PATTERNS } from "../../../shapes/where/operators/pattern.ts";
 
 const encoder = new TextEncoder();
 
@@ -90,4 +92,26 @@ Deno.test("compileCaselessPattern() folds ASCII in place and other letters one b
   assert(!ilike("a", "b"));
   assert.equal(lowerCase("ΑΣ"), "ας".replace("ς", "σ"));
   assert.equal(lowerCase("İ"), "i");
+});
+
+Deno.test("LIKE beside an expression matches texts as it does those of a column", () => {
+  const piece = fc.constantFrom("a", "B", "é", "😀", "%", "_", "\\%");
+  const pattern = fc.array(piece, { maxLength: 5 }).map((pieces) => pieces.join(""));
+  const unit = fc.constantFrom("a", "b", "A", "é", "😀", "%");
+  const text = fc.oneof(fc.string({ unit, maxLength: 8 }), fc.constant("aB".repeat(600)));
+  check(fc.property(text, pattern, (text, pattern) => {
+    for (const operator of PATTERNS) {
+      const isCaseless = operator.name.endsWith("*"), isNot = operator.name.startsWith("!");
+      const expected = (isCaseless ? ilike(text, pattern) : like(text, pattern)) !== isNot;
+      assert.equal(operator.apply(text, pattern), expected, operator.name);
+      assert.equal(operator.bindRight?.(pattern).apply(text), expected, operator.name);
+    }
+  }));
+});
+
+Deno.test("LIKE with a pattern that ends within an escape is an error, bound or not", () => {
+  for (const operator of PATTERNS) {
+    assert.equal(operator.apply("a", "a\\"), undefined);
+    assert.equal(operator.bindRight?.("a\\").apply("a"), undefined);
+  }
 });
