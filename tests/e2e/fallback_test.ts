@@ -2,6 +2,7 @@ import { strictEqual as equal } from "node:assert/strict";
 import { isControlMessage, type Row, Shape, ShapeStream } from "@electric-sql/client";
 import { FallbackWorld, SHAPES } from "../support/fallback_world.ts";
 import { type Fault, FAULTS } from "../support/faults.ts";
+import { startCluster } from "../support/postgres.ts";
 import { pause } from "../support/server_process.ts";
 
 /** Long enough for some hundred transactions. */
@@ -97,4 +98,29 @@ Deno.test("the official client goes through a fallback without starting again", 
   await world.until("the client has what a query gives", equals);
   equal(refetches, 0);
   stop.abort();
+});
+
+Deno.test("a server that starts while Postgres is down serves what it has, and goes on when it is up", async () => {
+  await using cluster = await startCluster();
+  await using world = await FallbackWorld.open({}, cluster.url());
+  world.follow();
+  await world.writing(6, () => pause(WRITING_MS));
+  await world.assertFresh();
+  const { code } = await world.server.stop();
+  equal(code, 0);
+  await cluster.stop();
+  world.server.launch();
+  const url = `${world.server.url}/v1/shape?table=items&offset=-1`;
+  await world.until("stored shapes are served", async () => {
+    const response = await fetch(url).catch(() => undefined);
+    await response?.body?.cancel();
+    return response?.status === 200 && response.headers.get("electric-fallback-mode") === "true";
+  });
+  equal(await world.mode(), "starting");
+  await cluster.start();
+  await world.writing(7, async () => {
+    await world.whenMode("live");
+    await pause(WRITING_MS);
+  });
+  await world.assertFresh();
 });

@@ -81,8 +81,9 @@ export class FallbackWorld implements AsyncDisposable {
     this.target = target;
   }
 
-  static async open(env: Record<string, string> = {}): Promise<FallbackWorld> {
-    const database = await testDatabase();
+  /** `serverUrl`: of a Postgres of one's own. */
+  static async open(env: Record<string, string> = {}, serverUrl?: string): Promise<FallbackWorld> {
+    const database = await testDatabase({ serverUrl });
     const { sql, name: streamId } = database;
     const role = await createRole(sql, database.name);
     await sql.unsafe(SCHEMA(role));
