@@ -386,3 +386,15 @@ async function bytesOf(body: PageBody): Promise<Uint8Array> {
 function turn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }
+
+/** So many steps, and the end; how often what happened. */
+export async function simulate(
+  random: Random,
+  changed: Partial<DefinitionRequest>,
+  steps: number,
+): Promise<Readonly<Record<string, number>>> {
+  const simulation = await Simulation.start(random, changed);
+  for (let step = 0; step < steps; step++) await simulation.step();
+  await simulation.finish();
+  return simulation.counts;
+}

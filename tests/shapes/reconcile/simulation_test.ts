@@ -1,7 +1,7 @@
 import { ok } from "node:assert/strict";
 import { loadParser } from "../../../shapes/where/parse.ts";
 import { Random } from "../../support/random.ts";
-import { Simulation } from "../../support/reconcile_simulation.ts";
+import { simulate } from "../../support/reconcile_simulation.ts";
 
 await loadParser();
 
@@ -17,10 +17,8 @@ for (const changed of SHAPES) {
     const counts: Record<string, number> = {};
     for (const seed of SEEDS) {
       try {
-        const simulation = await Simulation.start(new Random(seed), changed);
-        for (let step = 0; step < STEPS; step++) await simulation.step();
-        await simulation.finish();
-        for (const [what, count] of Object.entries(simulation.counts)) {
+        const found = await simulate(new Random(seed), changed, STEPS);
+        for (const [what, count] of Object.entries(found)) {
           counts[what] = (counts[what] ?? 0) + count;
         }
       } catch (error) {
