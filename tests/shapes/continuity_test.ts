@@ -92,10 +92,10 @@ Deno.test("Continuity.lose() is over when that is durable", async () => {
 
 Deno.test("Continuity.meet() begins another history that a query met, but not for a replica", async () => {
   const { continuity, done } = open(IDENTITY);
-  await continuity.meet({ systemId: "7", timeline: 0, isReplica: true }, 1600n);
-  await continuity.meet({ systemId: "7", timeline: 2, isReplica: false }, 1600n);
+  await continuity.meet({ ...NAME, timeline: 0, isReplica: true }, 1600n);
+  await continuity.meet({ ...NAME, timeline: 2, isReplica: false }, 1600n);
   deepEqual(done, []);
-  await continuity.meet({ systemId: "7", timeline: 3, isReplica: false }, 1600n);
+  await continuity.meet({ ...NAME, timeline: 3, isReplica: false }, 1600n);
   deepEqual(done, ["lose: The database has another history"]);
   equal(continuity.identity?.timeline, 3);
 });

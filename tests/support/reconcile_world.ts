@@ -14,6 +14,15 @@ import { LogReplayer } from "./log_replayer.ts";
 import { ScriptedSource, type Texts } from "./scripted_source.ts";
 import { table } from "./shape_fixture.ts";
 
+/** The history of the scripted source. */
+export const IDENTITY: StoredIdentity = {
+  systemId: "1",
+  timeline: 1,
+  database: "test",
+  shift: 0n,
+  beganAt: 0n,
+};
+
 export interface ReconcileRequest {
   readonly isStreamed?: boolean;
   readonly fold?: Fold;
@@ -75,7 +84,7 @@ export class ReconcileWorld {
       source,
       ingest,
       store,
-      identity: () => request.identity,
+      identity: () => request.identity ?? IDENTITY,
       seed: 77,
       fold: request.fold,
       isStreamed: request.isStreamed ?? false,

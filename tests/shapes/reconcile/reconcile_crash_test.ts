@@ -7,7 +7,7 @@ import { loadParser } from "../../../shapes/where/parse.ts";
 import { DrivenStore } from "../../support/driven_store.ts";
 import { begin, commit, IngestWorld, storedItems } from "../../support/ingest_world.ts";
 import { type Item, LogReplayer } from "../../support/log_replayer.ts";
-import { ReconcileWorld } from "../../support/reconcile_world.ts";
+import { IDENTITY, ReconcileWorld } from "../../support/reconcile_world.ts";
 import { ScriptedSource, type Texts } from "../../support/scripted_source.ts";
 import { table } from "../../support/shape_fixture.ts";
 
@@ -86,7 +86,7 @@ async function goOn(before: ReconcileWorld, client: Client): Promise<Shape> {
     source,
     ingest: world.ingest,
     store,
-    identity: () => undefined,
+    identity: () => IDENTITY,
     seed: 1,
     fold: undefined,
     isStreamed: true,

@@ -289,7 +289,7 @@ Deno.test("Refresher: the failure of one shape is none of the others' concern", 
 
 Deno.test("Refresher tells of another history, and does not count it against the shape", async () => {
   await using world = new World();
-  world.source.origin = { systemId: "2", timeline: 1, isReplica: false };
+  world.source.origin = { systemId: "2", timeline: 1, database: "app", isReplica: false };
   for (let i = 0; i < 4; i++) {
     world.nowMs += INTERVAL_MS;
     await world.refresh();
