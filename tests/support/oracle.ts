@@ -5,6 +5,9 @@
 
 import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
 import type postgres from "postgres";
+import { openPool } from "../../replication/connection.ts";
+import { parseDatabaseUrl } from "../../replication/database_url.ts";
+import { ConnectionError } from "../../replication/postgres_error.ts";
 import {
   type OracleShape,
   randomShape,
@@ -53,7 +56,11 @@ export async function runOracle(options: OracleOptions): Promise<void> {
   const random = new Random(options.seed);
   await using cluster = options.hasFaults ? await startCluster() : undefined;
   await using database = await testDatabase({ serverUrl: cluster?.url() });
-  const { sql, name: streamId } = database;
+  const { name: streamId } = database;
+  // The driver alone does not survive a Postgres that restarts.
+  const sql = openPool({ url: parseDatabaseUrl(database.url), max: 6 });
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => sql.end({ timeout: 1 }));
   await sql.unsafe(SCHEMA);
   const role = await createRole(sql, database.name);
   await giveTables(sql, role);
@@ -112,7 +119,8 @@ async function write(sql: postgres.Sql, random: Random, signal: AbortSignal): Pr
       });
     } catch (error) {
       const { code = "" } = error as { code?: string };
-      const isConnection = /^(CONNECTION|CONNECT_|ECONN|EPIPE)/.test(code);
+      const isConnection = error instanceof ConnectionError ||
+        /^(CONNECTION|CONNECT_|ECONN|EPIPE)/.test(code);
       if (!(error instanceof RangeError) && !EXPECTED.includes(code) && !isConnection) throw error;
       if (isConnection) await pause(20);
     }
