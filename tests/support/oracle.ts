@@ -1,10 +1,13 @@
 /**
- * Random shapes follow random transactions through kills and restarts; in the end each one's rows
- * must be what Postgres selects. Postgres is the oracle.
+ * Random shapes follow random transactions through kills, restarts and whatever may end the stream;
+ * in the end each one's rows must be what Postgres selects. Postgres is the oracle.
  */
 
 import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
 import type postgres from "postgres";
+import { openPool } from "../../replication/connection.ts";
+import { parseDatabaseUrl } from "../../replication/database_url.ts";
+import { ConnectionError } from "../../replication/postgres_error.ts";
 import {
   type OracleShape,
   randomShape,
@@ -12,7 +15,8 @@ import {
   SCHEMA,
   TABLES,
 } from "./oracle_world.ts";
-import { testDatabase } from "./postgres.ts";
+import { createRole, dropRole, type Fault, FAULTS, type FaultTarget, urlFor } from "./faults.ts";
+import { type Cluster, startCluster, testDatabase } from "./postgres.ts";
 import { Random } from "./random.ts";
 import { pause, ServerProcess } from "./server_process.ts";
 import { ShapeFollower } from "./shape_follower.ts";
@@ -24,10 +28,24 @@ export interface OracleOptions {
   readonly rounds: number;
   /** How long writers write between two disturbances. */
   readonly roundMs: number;
+  /** Besides the server, its role, slot and publication are disturbed, and a Postgres of its own. */
+  readonly hasFaults?: boolean;
 }
 
-type Disturbance = "nothing" | "kill" | "restart" | "cut" | "newShapes";
-const DISTURBANCES: readonly Disturbance[] = ["nothing", "kill", "restart", "cut", "newShapes"];
+type Disturbance = "nothing" | "kill" | "restart" | "newShapes" | "restartPostgres" | Fault;
+const [cut] = FAULTS;
+const DISTURBANCES: readonly Disturbance[] = ["nothing", "kill", "restart", cut, "newShapes"];
+/** The more often the more can go wrong. */
+const ALL: readonly Disturbance[] = [
+  ...DISTURBANCES,
+  "kill",
+  "restartPostgres",
+  ...FAULTS,
+  ...FAULTS,
+];
+
+/** Reached by keys that are taken, deadlocks, and a server that goes down. */
+const EXPECTED = ["23505", "40P01", "40001", "57P01", "57P02", "57P03"];
 
 interface Followed {
   readonly shape: OracleShape;
@@ -36,12 +54,23 @@ interface Followed {
 
 export async function runOracle(options: OracleOptions): Promise<void> {
   const random = new Random(options.seed);
-  await using database = await testDatabase();
-  await database.sql.unsafe(SCHEMA);
+  await using cluster = options.hasFaults ? await startCluster() : undefined;
+  await using database = await testDatabase({ serverUrl: cluster?.url() });
+  const { name: streamId } = database;
+  // The driver alone does not survive a Postgres that restarts.
+  const sql = openPool({ url: parseDatabaseUrl(database.url), max: 6 });
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => sql.end({ timeout: 1 }));
+  await sql.unsafe(SCHEMA);
+  const role = await createRole(sql, database.name);
+  await giveTables(sql, role);
   await using server = await ServerProcess.start({
-    databaseUrl: database.url,
-    streamId: database.name,
-    env: { ELECTRIC_SHAPE_CHUNK_BYTES_THRESHOLD: random.pick(["2000", "100000", "10485760"]) },
+    databaseUrl: urlFor(role, database.url),
+    streamId,
+    env: {
+      ELECTRIC_SHAPE_CHUNK_BYTES_THRESHOLD: random.pick(["2000", "100000", "10485760"]),
+      ELECTRIC_FALLBACK_INTERVAL: random.pick(["100ms", "1s"]),
+    },
   });
   const stop = new AbortController();
   const followed: Followed[] = [], following: Promise<void>[] = [];
@@ -52,16 +81,32 @@ export async function runOracle(options: OracleOptions): Promise<void> {
   };
   add({ table: TABLES[0], columns: TABLES[0].columns, params: { table: TABLES[0].name } });
   for (let i = 0; i < options.shapes; i++) add(randomShape(random));
-  const writing = Array.from({ length: 3 }, () => write(database.sql, random.fork(), stop.signal));
+  const target = { sql, streamId, role, table: TABLES[0].name };
+  const trouble = new Trouble(server, target, cluster);
+  const writing = Array.from({ length: 3 }, () => write(sql, random.fork(), stop.signal));
   for (let round = 0; round < options.rounds; round++) {
     await Promise.race([pause(options.roundMs), ...following]);
-    const disturbance = random.pick(DISTURBANCES);
+    if (random.chance(0.5)) await trouble.mend();
+    const disturbance = random.pick(options.hasFaults ? ALL : DISTURBANCES);
     if (disturbance === "newShapes") { for (let i = 0; i < 3; i++) add(randomShape(random)); }
-    else await disturb(disturbance, server, database.sql, database.name);
+    else await trouble.make(disturbance);
   }
+  await trouble.mend();
+  await Promise.race([server.whenActive(), ...following]);
   stop.abort();
   await Promise.all([...writing, ...following]);
-  await compare(followed, database.sql);
+  await compare(followed, sql);
+  await server.stop();
+  await sql`select pg_drop_replication_slot(slot_name) from pg_replication_slots
+    where database = ${database.name}`;
+  await dropRole(sql, role);
+}
+
+/** Tables that a server may publish and alter. */
+async function giveTables(sql: postgres.Sql, role: string): Promise<void> {
+  const tables = await sql`select oid::regclass::text as name from pg_class
+    where relnamespace = 'public'::regnamespace and relkind in ('r', 'p')`;
+  for (const { name } of tables) await sql.unsafe(`alter table ${name} owner to ${role}`);
 }
 
 async function write(sql: postgres.Sql, random: Random, signal: AbortSignal): Promise<void> {
@@ -73,29 +118,59 @@ async function write(sql: postgres.Sql, random: Random, signal: AbortSignal): Pr
         if (random.chance(0.1)) throw new RangeError("rolled back");
       });
     } catch (error) {
-      const isExpected = error instanceof RangeError ||
-        ["23505", "40P01", "40001"].includes((error as { code?: string }).code ?? "");
-      if (!isExpected) throw error;
+      const { code = "" } = error as { code?: string };
+      const isConnection = error instanceof ConnectionError ||
+        /^(CONNECTION|CONNECT_|ECONN|EPIPE)/.test(code);
+      if (!(error instanceof RangeError) && !EXPECTED.includes(code) && !isConnection) throw error;
+      if (isConnection) await pause(20);
     }
   }
 }
 
-async function disturb(
-  what: Disturbance,
-  server: ServerProcess,
-  sql: postgres.Sql,
-  streamId: string,
-): Promise<void> {
-  if (what === "kill") {
-    await server.kill();
-    await server.start();
-  } else if (what === "restart") {
-    equal((await server.stop()).code, 0);
-    await server.start();
-  } else if (what === "cut") {
-    await sql`select pg_terminate_backend(active_pid) from pg_replication_slots
-      where slot_name = ${`electric_slot_${streamId}`} and active`;
+/** Disturbs the server, and what it stands on. */
+class Trouble {
+  readonly #server: ServerProcess;
+  readonly #target: FaultTarget;
+  readonly #cluster: Cluster | undefined;
+  /** Without it being mended the stream can't run. */
+  #lasting: Fault | undefined;
+
+  constructor(server: ServerProcess, target: FaultTarget, cluster: Cluster | undefined) {
+    this.#server = server;
+    this.#target = target;
+    this.#cluster = cluster;
   }
+
+  async make(what: Exclude<Disturbance, "newShapes">): Promise<void> {
+    if (what === "kill") {
+      await this.#server.kill();
+      await this.#start();
+    } else if (what === "restart") {
+      equal((await this.#server.stop()).code, 0);
+      await this.#start();
+    } else if (what === "restartPostgres") await this.#cluster?.restart();
+    else if (what !== "nothing") {
+      await what.inflict(this.#target);
+      if (what.isLasting) this.#lasting = what;
+    }
+  }
+
+  async mend(): Promise<void> {
+    await this.#lasting?.mend(this.#target);
+    this.#lasting = undefined;
+  }
+
+  async #start(): Promise<void> {
+    if (!this.#lasting) return await this.#server.start();
+    this.#server.launch();
+    while (!await answers(this.#server.url)) await pause(20);
+  }
+}
+
+async function answers(url: string): Promise<boolean> {
+  const response = await fetch(`${url}/v1/status`).catch(() => undefined);
+  await response?.body?.cancel();
+  return response?.status === 200;
 }
 
 async function compare(followed: readonly Followed[], sql: postgres.Sql): Promise<void> {

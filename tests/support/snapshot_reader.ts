@@ -5,7 +5,12 @@ import { openPool, type Sql } from "../../replication/connection.ts";
 import { parseDatabaseUrl } from "../../replication/database_url.ts";
 import { describeTable } from "../../replication/inspect.ts";
 import { readSnapshot, type SnapshotLimits } from "../../replication/snapshot_query.ts";
-import type { SnapshotRequest, SnapshotSink, Visibility } from "../../shapes/ports.ts";
+import type {
+  SnapshotRequest,
+  SnapshotSink,
+  SourceOrigin,
+  Visibility,
+} from "../../shapes/ports.ts";
 import type { Table } from "../../shapes/table.ts";
 import { testDatabase } from "./postgres.ts";
 
@@ -33,6 +38,7 @@ export interface Taken {
   /** "reserved", "visible" and "rows", consecutive "rows" once. */
   readonly events: readonly string[];
   readonly visibility: Visibility | undefined;
+  readonly origin: SourceOrigin | undefined;
   readonly text: string;
   /** Fields as COPY wrote them, not unescaped. */
   readonly rows: readonly (readonly string[])[];
@@ -76,7 +82,7 @@ export async function takeSnapshot(
   options: TakeOptions = {},
 ): Promise<Taken> {
   const events: string[] = [];
-  let visibility: Visibility | undefined;
+  let visibility: Visibility | undefined, origin: SourceOrigin | undefined;
   let text = "";
   let error: unknown;
   const decoder = new TextDecoder();
@@ -89,9 +95,10 @@ export async function takeSnapshot(
     ...options.request,
   };
   const sink: SnapshotSink = {
-    visible(seen) {
+    visible(seen, from) {
       events.push("visible");
       visibility = seen;
+      origin = from;
       options.onVisible?.();
     },
     rows(bytes) {
@@ -111,5 +118,5 @@ export async function takeSnapshot(
   await readSnapshot(pool, request, sink, { onReserved, signal, limits })
     .catch((thrown) => error = thrown ?? "nothing");
   const rows = text.split("\n").slice(0, -1).map((line) => line.split("\t"));
-  return { events, visibility, text, rows, error };
+  return { events, visibility, origin, text, rows, error };
 }

@@ -1,0 +1,330 @@
+import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
+import { InvalidRequestError, UnavailableError } from "../../../shapes/errors.ts";
+import type { ModeKind } from "../../../shapes/mode.ts";
+import { TableChangedError } from "../../../shapes/ports.ts";
+import { Refresher } from "../../../shapes/reconcile/refresher.ts";
+import type { Shape } from "../../../shapes/shape.ts";
+import { Changes, IngestWorld, logItems, transaction } from "../../support/ingest_world.ts";
+import { waitUntil } from "../../support/recording_sink.ts";
+import { ScriptedSource, SilentLogger } from "../../support/scripted_source.ts";
+import { table } from "../../support/shape_fixture.ts";
+
+const INTERVAL_MS = 1_000;
+
+interface Options {
+  readonly shapes?: number;
+  readonly mode?: ModeKind;
+  readonly random?: () => number;
+  readonly concurrency?: number;
+}
+
+/** A refresher of shapes on tables of their own, whose clock the test moves. */
+class World implements AsyncDisposable {
+  readonly source = new ScriptedSource();
+  readonly ingest = new IngestWorld();
+  readonly logger = new SilentLogger();
+  readonly shapes: Shape[];
+  readonly rotated: string[] = [];
+  readonly foreign: bigint[] = [];
+  readonly refresher: Refresher;
+  mode: ModeKind;
+  nowMs = 100_000;
+  readonly #stop = new AbortController();
+  readonly #running: Promise<void>;
+
+  constructor({ shapes = 1, mode = "fallback", random = () => 0, concurrency = 2 }: Options = {}) {
+    this.mode = mode;
+    this.shapes = Array.from(
+      { length: shapes },
+      (_, i) => this.ingest.shape(table({ oid: 5000 + i, name: `t${i}` }), { table: `t${i}` }),
+    );
+    this.sees(10n);
+    this.refresher = new Refresher({
+      source: this.source,
+      ingest: this.ingest.ingest,
+      store: this.ingest.store,
+      logger: this.logger,
+      shapes: () => this.shapes,
+      mode: () => ({ kind: this.mode, reason: undefined, detail: "", sinceMs: 0 }),
+      identity: () => ({ systemId: "1", timeline: 1, database: "app", shift: 0n, beganAt: 0n }),
+      onForeign: (_, position) => Promise.resolve(void this.foreign.push(position)),
+      rotate: (shape, reason) => {
+        this.rotated.push(`${shape.definition.table.name}: ${reason}`);
+        shape.end();
+      },
+      intervalMs: INTERVAL_MS,
+      concurrency,
+      nowMs: () => this.nowMs,
+      random,
+    });
+    this.#running = this.refresher.run(this.#stop.signal);
+  }
+
+  /** The database's position, which snapshots are taken at. */
+  sees(position: bigint): void {
+    this.source.walPosition = position;
+    this.source.visibility = { xmin: 900n, xmax: 900n, inProgress: [], walPosition: position };
+  }
+
+  /** Names of the tables that were queried. */
+  get queried(): string[] {
+    return this.source.calls.filter((call) => call.startsWith("snapshot"))
+      .map((call) => call.slice("snapshot ".length));
+  }
+
+  use(...shapes: Shape[]): void {
+    for (const shape of shapes) shape.touch(this.nowMs);
+  }
+
+  /** A shape is refreshed that needs it; whether it does. */
+  async refresh(shape = this.shapes[0]): Promise<boolean> {
+    const refreshing = this.refresher.refresh(shape);
+    await refreshing;
+    return refreshing !== undefined;
+  }
+
+  /** It has been looked so often for shapes whose turn has come. */
+  async looked(times = 2): Promise<void> {
+    let looks = 0;
+    const { shapes } = this;
+    const iterate = shapes[Symbol.iterator].bind(shapes);
+    shapes[Symbol.iterator] = () => (looks++, iterate());
+    await waitUntil("it has been looked", () => looks > times);
+    Reflect.deleteProperty(shapes, Symbol.iterator);
+    await waitUntil("nothing runs", () => this.refresher.running === 0);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const stage of ["prepare", "visible", "end"] as const) this.source.open(stage);
+    this.#stop.abort();
+    await this.#running;
+  }
+}
+
+const unavailable = () => new UnavailableError("Not now", { retryAfterSeconds: 1 });
+const row = (id: string) => ({ id, n: null, v: null, xmin: "5" });
+
+Deno.test("Refresher appends what it finds for a shape that somebody asks for in fallback", async () => {
+  await using world = new World();
+  world.source.rows.set(5000, [row("1")]);
+  equal(await world.refresh(), true);
+  equal(logItems(world.shapes[0]).length, 1);
+  deepEqual([world.refresher.queries, world.refresher.appendedRows], [1, 1]);
+});
+
+Deno.test("Refresher.refresh() has nothing to do for whom the stream keeps fresh, or nobody can", async () => {
+  await using world = new World({ mode: "live" });
+  equal(await world.refresh(), false);
+  world.mode = "starting";
+  equal(await world.refresh(), false);
+  world.mode = "fallback";
+  const only = world.ingest.shape(table(), { log: "changes_only" });
+  equal(await world.refresh(only), false);
+  world.shapes[0].end();
+  equal(await world.refresh(), false);
+  deepEqual(world.queried, []);
+});
+
+Deno.test("Refresher.refresh() asks once an interval, and once for all who ask at the same time", async () => {
+  await using world = new World();
+  world.source.close("visible");
+  const first = world.refresher.refresh(world.shapes[0]);
+  equal(world.refresher.refresh(world.shapes[0]), first);
+  world.source.open("visible");
+  await first;
+  world.nowMs += INTERVAL_MS - 1;
+  equal(await world.refresh(), false);
+  world.nowMs += 1;
+  equal(await world.refresh(), true);
+  equal(world.queried.length, 2);
+});
+
+Deno.test("Refresher brings turns forward by up to a tenth of the interval", async () => {
+  let random = 0;
+  await using world = new World({ random: () => random });
+  await world.refresh();
+  random = 0.99;
+  world.nowMs += INTERVAL_MS * 0.9;
+  equal(await world.refresh(), false);
+  world.nowMs += 2;
+  equal(await world.refresh(), true);
+});
+
+Deno.test("Refresher leaves the database alone four times as long as a query took", async () => {
+  await using world = new World();
+  world.source.close("visible");
+  const slow = world.refresher.refresh(world.shapes[0]);
+  world.nowMs += 3_000;
+  world.source.open("visible");
+  await slow;
+  world.nowMs += 11_999;
+  equal(await world.refresh(), false);
+  world.nowMs += 1;
+  equal(await world.refresh(), true);
+});
+
+Deno.test("Refresher runs no more at a time than it may", async () => {
+  await using world = new World({ shapes: 3, concurrency: 2 });
+  world.source.close("visible");
+  const [a, b, c] = world.shapes.map((shape) => world.refresher.refresh(shape));
+  ok(a && b);
+  equal(c, undefined);
+  equal(world.refresher.running, 2);
+  world.source.open("visible");
+  await Promise.all([a, b]);
+});
+
+Deno.test("Refresher looks in fallback after shapes that are watched, or were used lately", async () => {
+  await using world = new World({ shapes: 3 });
+  world.shapes[1].watch(() => {});
+  world.use(world.shapes[2]);
+  await world.looked();
+  deepEqual(world.queried.toSorted(), ["t1", "t2"]);
+  world.nowMs += INTERVAL_MS * 2;
+  world.sees(20n);
+  await world.looked();
+  deepEqual(world.queried.slice(2), ["t1"]);
+});
+
+Deno.test("Refresher begins with the shapes that are watched, then with those used last", async () => {
+  await using world = new World({ shapes: 4, concurrency: 1, mode: "starting" });
+  world.shapes.forEach((shape, i) => shape.touch(world.nowMs + i));
+  world.shapes[1].watch(() => {});
+  world.mode = "fallback";
+  await waitUntil("all had their turn", () => world.queried.length === 4);
+  deepEqual(world.queried, ["t1", "t3", "t2", "t0"]);
+});
+
+Deno.test("Refresher does not query again while nothing is written", async () => {
+  await using world = new World();
+  world.shapes[0].watch(() => {});
+  await world.looked();
+  equal(world.queried.length, 1);
+  for (let i = 0; i < 3; i++) {
+    world.nowMs += INTERVAL_MS;
+    await world.looked(1);
+  }
+  equal(world.queried.length, 1);
+  world.sees(20n);
+  world.nowMs += INTERVAL_MS;
+  await world.looked();
+  equal(world.queried.length, 2);
+});
+
+Deno.test("Refresher brings shapes that lack changes back to the stream, the latest used first", async () => {
+  await using world = new World({ shapes: 3, mode: "live", concurrency: 1 });
+  world.shapes.forEach((shape, i) => shape.touch(world.nowMs + i));
+  for (const shape of world.shapes) shape.lose();
+  await waitUntil("all follow the stream", () => world.shapes.every(({ isBehind }) => !isBehind));
+  deepEqual(world.queried, ["t2", "t1", "t0"]);
+  deepEqual(world.source.calls.filter((call) => call.startsWith("prepare")), [
+    "prepare t2",
+    "prepare t1",
+    "prepare t0",
+  ]);
+});
+
+Deno.test("Refresher queries a table that the stream does not bring, and says so once", async () => {
+  await using world = new World({ mode: "live" });
+  const [shape] = world.shapes;
+  shape.lose();
+  world.source.rows.set(5000, [row("1")]);
+  const fail = () => world.source.failures.prepare = unavailable();
+  for (let i = 1; i <= 3; i++) {
+    fail();
+    world.nowMs += INTERVAL_MS;
+    equal(await world.refresh(), true);
+    equal(shape.isBehind, true);
+    equal(world.queried.length >= i, true);
+  }
+  equal(logItems(shape).length, 1);
+  equal(world.logger.messages.filter((each) => each.includes("it is queried")).length, 1);
+  world.nowMs += INTERVAL_MS;
+  await world.refresh();
+  equal(shape.isBehind, false, "it is prepared");
+});
+
+Deno.test("Refresher rotates a shape that has failed three times for its own sake", async () => {
+  await using world = new World();
+  for (let i = 0; i < 3; i++) {
+    deepEqual(world.rotated, []);
+    world.source.failures.end = new RangeError("Broken");
+    world.nowMs += 60_000;
+    await world.refresh();
+  }
+  deepEqual(world.rotated, ["t0: It can't be reconciled"]);
+});
+
+Deno.test("Refresher rotates a shape that Postgres can't evaluate at once", async () => {
+  await using world = new World();
+  world.source.failures.visible = new InvalidRequestError({ where: ["no"] });
+  await world.refresh();
+  deepEqual(world.rotated, ["t0: It can't be reconciled"]);
+});
+
+Deno.test("Refresher tries again for as long as it takes when the shape is not at fault", async () => {
+  await using world = new World();
+  for (let i = 0; i < 5; i++) {
+    world.source.failures.visible = i % 2 ? unavailable() : new TableChangedError("x");
+    world.nowMs += INTERVAL_MS;
+    equal(await world.refresh(), true);
+  }
+  deepEqual(world.rotated, []);
+  world.source.rows.set(5000, [row("1")]);
+  world.nowMs += INTERVAL_MS;
+  await world.refresh();
+  equal(logItems(world.shapes[0]).length, 1);
+});
+
+Deno.test("Refresher: the failure of one shape is none of the others' concern", async () => {
+  await using world = new World({ shapes: 2 });
+  for (const shape of world.shapes) shape.watch(() => {});
+  world.source.onTake = ({ table: { name } }) => {
+    if (name === "t0") throw new RangeError("Broken");
+  };
+  world.source.rows.set(5001, [row("1")]);
+  await waitUntil("the other was reconciled", () => logItems(world.shapes[1]).length === 1);
+  equal(world.shapes[1].isGone, false);
+});
+
+Deno.test("Refresher tells of another history, and does not count it against the shape", async () => {
+  await using world = new World();
+  world.source.origin = { systemId: "2", timeline: 1, database: "app", isReplica: false };
+  for (let i = 0; i < 4; i++) {
+    world.nowMs += INTERVAL_MS;
+    await world.refresh();
+  }
+  deepEqual(world.foreign, [10n, 10n, 10n, 10n]);
+  deepEqual(world.rotated, []);
+});
+
+Deno.test("Refresher goes on from what it knew of a log", async () => {
+  await using world = new World();
+  const [shape] = world.shapes;
+  world.source.rows.set(5000, [row("1"), row("2")]);
+  await world.refresh();
+  world.source.rows.set(5000, [row("2"), row("3")]);
+  world.sees(20n);
+  world.nowMs += INTERVAL_MS;
+  await world.refresh();
+  deepEqual(logItems(shape).map(({ headers }) => headers.operation), [
+    "insert",
+    "insert",
+    "insert",
+    "delete",
+  ]);
+});
+
+Deno.test("Refresher.run() ends what is under way", async () => {
+  const world = new World();
+  const items = new Changes(world.shapes[0].definition.table);
+  await world.ingest.accept(...transaction(100, items.announced));
+  world.source.close("end");
+  const refreshing = world.refresher.refresh(world.shapes[0]);
+  await world.source.reached("end");
+  world.source.isDeaf = false;
+  await world[Symbol.asyncDispose]();
+  await refreshing;
+  equal(world.refresher.running, 0);
+  equal(await world.refresh(), false);
+});
