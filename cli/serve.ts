@@ -139,7 +139,7 @@ function openDomain({ config, store, state, source, logger, confirm }: DomainPar
     tails: new TailBudget(),
     pages: new PageCache(),
     chunkBytes: config.chunkBytes,
-    onLostReader: (shape: Shape) => catalog.rotate(shape, "A reader has what a crash has lost"),
+    onLostReader: (shape: Shape) => catalog.rotate(shape, "A reader has what a crash has lost", "lost_in_crash"),
   };
   const catalog: Catalog = new Catalog({ source, resources, logger, nowMs: Date.now });
   const ingest = new Ingest({
@@ -148,7 +148,7 @@ function openDomain({ config, store, state, source, logger, confirm }: DomainPar
     shift: state.identity?.shift ?? 0n,
     confirm,
     ancestors: (oid) => catalog.ancestors(oid),
-    rotate: (shape, reason) => catalog.rotate(shape, reason),
+    rotate: (shape, reason, kind) => catalog.rotate(shape, reason, kind),
     lose: (shape, reason) => catalog.lose(shape, reason),
     unprepared: (relation) => source.forget(relation.oid),
     external: {
@@ -177,7 +177,7 @@ function openRefresher(
     mode: () => catalog.mode,
     identity: () => continuity.identity,
     onForeign: (origin, walPosition) => continuity.meet(origin, walPosition),
-    rotate: (shape, reason) => catalog.rotate(shape, reason),
+    rotate: (shape, reason, kind) => catalog.rotate(shape, reason, kind),
     intervalMs: config.fallbackIntervalMs,
     concurrency: Math.max(1, Math.min(RECONCILES_MAX, Math.floor(config.poolSize / 2))),
     nowMs: Date.now,
