@@ -7,6 +7,9 @@ export const ROUTE_SEGMENTS = {
   status: "status",
   live: "live",
   ready: "ready",
+  metrics: "metrics",
+  admin: "admin",
+  shapes: "shapes",
 } as const;
 
 export const SHAPE_PATH = `/${ROUTE_SEGMENTS.version}/${ROUTE_SEGMENTS.shape}`;
@@ -77,6 +80,7 @@ export const HEADER = {
 export const CONTENT_TYPE = {
   json: "application/json; charset=utf-8",
   events: "text/event-stream",
+  metrics: "text/plain; version=0.0.4; charset=utf-8",
 } as const;
 
 export const SERVER_NAME = "electric-ts";

@@ -38,6 +38,9 @@ export class Shape implements ServedShape {
   readonly #resources: ShapeResources;
   readonly #tail: Tail;
   #openChunkBytes = 0;
+  /** Since the process started; its own to count. */
+  appendedItems = 0;
+  appendedBytes = 0;
   #head: Offset = SNAPSHOT_END;
   #isFollowed = true;
   #isFrozen = false;
@@ -226,15 +229,27 @@ export class Shape implements ServedShape {
     return this.#snapshot.chunks;
   }
 
+  /** Where the closed chunks of the log end. */
+  get logChunkEnds(): readonly Offset[] {
+    return this.#log.chunkEnds;
+  }
+
+  /** Bytes in the log after the last of these. */
+  get openChunkBytes(): number {
+    return this.#openChunkBytes;
+  }
+
   /** Notes that an item of so many bytes comes next; true if it ends the chunk. */
   countItem(bytes: number): boolean {
     this.#openChunkBytes += bytes;
+    this.appendedItems++;
     return this.#openChunkBytes >= this.#resources.chunkBytes;
   }
 
   /** Appends to the log; nobody sees it before `publish()`. */
   append(entry: LogEntry, isChunkEnd: boolean): void {
     if (!this.#isFollowed || this.#isFrozen) this.#hide();
+    this.appendedBytes += entry.bytes.length;
     if (this.#earlier.noteAppended(entry.first)) this.#storeStanding();
     this.#resources.tails.push(this.#tail, entry);
     this.#resources.store.appendLog(this.handle, entry);

@@ -75,6 +75,10 @@ export class Refresher {
     return this.#running.size;
   }
 
+  isRunning(shape: Shape): boolean {
+    return this.#running.has(shape);
+  }
+
   /** Runs until the signal fires and what is under way has ended; never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     this.#signal = signal;
