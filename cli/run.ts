@@ -136,7 +136,7 @@ function openLogger(config: ServeConfig, env: Env, isColorAllowed: boolean): Lin
     isColored,
     nowMs: Date.now,
     write: writeError,
-  });
+  }, { component: "main" });
 }
 
 const encoder = new TextEncoder();

@@ -22,7 +22,7 @@ export interface AdminShape {
   readonly head: string;
   readonly snapshot_bytes: number;
   readonly log_bytes: number;
-  readonly appended_items: number;
+  readonly appended_changes: number;
   readonly appended_bytes: number;
   readonly last_used: string;
   readonly waiters: number;
@@ -76,7 +76,7 @@ function describeShape(summary: ShapeSummary, holds: Holds): AdminShape {
     head: formatOffset(shape.head),
     snapshot_bytes: summary.snapshotBytes,
     log_bytes: summary.logBytes,
-    appended_items: summary.appendedItems,
+    appended_changes: summary.appendedChanges,
     appended_bytes: summary.appendedBytes,
     last_used: new Date(summary.lastUsedMs).toISOString(),
     waiters: holds.of(shape).waiters,

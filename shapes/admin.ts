@@ -25,7 +25,7 @@ export interface ShapeSummary {
   /** Closed chunks count as what they hold at least, the open one exactly. */
   readonly logBytes: number;
   /** Appended to the log since the process started. */
-  readonly appendedItems: number;
+  readonly appendedChanges: number;
   readonly appendedBytes: number;
   readonly lastUsedMs: number;
 }

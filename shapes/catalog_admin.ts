@@ -57,7 +57,7 @@ export class CatalogAdmin implements ShapeAdmin {
       state: this.#stateOf(shape),
       snapshotBytes: shape.snapshotChunks.reduce((sum, bytes) => sum + bytes, 0),
       logBytes: closedBytes + shape.openChunkBytes,
-      appendedItems: shape.appendedItems,
+      appendedChanges: shape.appendedChanges,
       appendedBytes: shape.appendedBytes,
       lastUsedMs: shape.lastUsedMs,
     };

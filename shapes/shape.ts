@@ -39,7 +39,7 @@ export class Shape implements ServedShape {
   readonly #tail: Tail;
   #openChunkBytes = 0;
   /** Since the process started; its own to count. */
-  appendedItems = 0;
+  appendedChanges = 0;
   appendedBytes = 0;
   #head: Offset = SNAPSHOT_END;
   #isFollowed = true;
@@ -242,7 +242,7 @@ export class Shape implements ServedShape {
   /** Notes that an item of so many bytes comes next; true if it ends the chunk. */
   countItem(bytes: number): boolean {
     this.#openChunkBytes += bytes;
-    this.appendedItems++;
+    this.appendedChanges++;
     return this.#openChunkBytes >= this.#resources.chunkBytes;
   }
 

@@ -53,7 +53,7 @@ Deno.test("CatalogAdmin counts what is appended, and the log from its chunks", a
   }
   shape.publish();
   const detail = admin.describe(shape.handle);
-  equal(detail?.appendedItems, 3);
+  equal(detail?.appendedChanges, 3);
   equal(detail?.appendedBytes, 3 * bytes.length);
   deepEqual(detail?.logChunkEnds, [{ lsn: 20n, op: 0 }]);
   equal(detail?.openChunkBytes, bytes.length);
