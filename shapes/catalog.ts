@@ -218,7 +218,7 @@ export class Catalog implements ShapeService {
     const count = shapes.filter(({ isFollowed }) => isFollowed).length;
     if (count > 0) this.#options.logger.info("All shapes must be reconciled", { count, reason });
     for (const shape of shapes) {
-      if (shape.definition.log === "changes_only") this.#end(shape, reason);
+      if (shape.definition.log === "changes_only") this.#end(shape, reason, "changes_missed");
       else shape.lose();
     }
   }

@@ -38,14 +38,14 @@ export class CatalogAdmin implements ShapeAdmin {
       reconciledTo: shape.reconciledTo,
       visibleTo: shape.visibility?.walPosition,
       snapshotChunks: [...shape.snapshotChunks],
-      logChunkEnds: [...shape.logChunkEnds],
-      openChunkBytes: shape.openChunkBytes,
+      logChunkEnds: [...shape.logChunks.ends],
+      openChunkBytes: shape.logChunks.openBytes,
     };
   }
 
   #summarize(shape: Shape): ShapeSummary {
     const { table, where, columns, hasOwnColumns, declaredKey, replica, log } = shape.definition;
-    const closedBytes = shape.logChunkEnds.length * this.#options.chunkBytes;
+    const { ends, openBytes } = shape.logChunks;
     return {
       shape,
       table: { schema: table.schema, name: table.name },
@@ -56,7 +56,7 @@ export class CatalogAdmin implements ShapeAdmin {
       log,
       state: this.#stateOf(shape),
       snapshotBytes: shape.snapshotChunks.reduce((sum, bytes) => sum + bytes, 0),
-      logBytes: closedBytes + shape.openChunkBytes,
+      logBytes: ends.length * this.#options.chunkBytes + openBytes,
       appendedChanges: shape.appendedChanges,
       appendedBytes: shape.appendedBytes,
       lastUsedMs: shape.lastUsedMs,

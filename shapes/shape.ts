@@ -229,14 +229,9 @@ export class Shape implements ServedShape {
     return this.#snapshot.chunks;
   }
 
-  /** Where the closed chunks of the log end. */
-  get logChunkEnds(): readonly Offset[] {
-    return this.#log.chunkEnds;
-  }
-
-  /** Bytes in the log after the last of these. */
-  get openChunkBytes(): number {
-    return this.#openChunkBytes;
+  /** Where the closed chunks of the log end, and the bytes that lie beyond the last of them. */
+  get logChunks(): { readonly ends: readonly Offset[]; readonly openBytes: number } {
+    return { ends: this.#log.chunkEnds, openBytes: this.#openChunkBytes };
   }
 
   /** Notes that an item of so many bytes comes next; true if it ends the chunk. */
