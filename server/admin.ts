@@ -5,10 +5,13 @@
 
 import type { ShapeAdmin, ShapeDetail, ShapeSummary } from "../shapes/admin.ts";
 import { formatOffset, type Offset } from "../shapes/offset.ts";
+import type { ServedShape, ShapeService } from "../shapes/service.ts";
 import { type Answer, jsonBody } from "./answer.ts";
-import { notFoundAnswer } from "./error_answers.ts";
+import { invalidAnswer, notFoundAnswer } from "./error_answers.ts";
 import type { Holds } from "./hold.ts";
-import { CACHE, CONTENT_TYPE, HEADER } from "./protocol.ts";
+import { parseShapeRequest } from "./params.ts";
+import { CACHE, CONTENT_TYPE, HEADER, PARAM, START_OFFSET } from "./protocol.ts";
+import type { QueryMap } from "./query.ts";
 
 export interface AdminShape {
   readonly handle: string;
@@ -24,7 +27,8 @@ export interface AdminShape {
   readonly log_bytes: number;
   readonly appended_changes: number;
   readonly appended_bytes: number;
-  readonly last_used: string;
+  /** Null in a storage that nothing serves. */
+  readonly last_used: string | null;
   readonly waiters: number;
 }
 
@@ -45,13 +49,40 @@ export interface AdminShapeDetail extends AdminShape {
   };
 }
 
-export function shapesAnswer(admin: ShapeAdmin, holds: Holds): Answer {
-  return adminAnswer({ shapes: admin.list().map((shape) => describeShape(shape, holds)) });
+/** The body of `/admin/shapes`. */
+export interface AdminShapes {
+  /** Of the process: what is counted is counted since. */
+  readonly uptime_seconds: number;
+  readonly shapes: readonly AdminShape[];
+}
+
+/** All shapes; if the query defines one, it alone if it is there. Throws what `find` throws. */
+export async function shapesAnswer(
+  admin: ShapeAdmin,
+  service: ShapeService,
+  holds: Holds,
+  query: QueryMap,
+): Promise<Answer> {
+  let wanted: ServedShape | undefined;
+  const isFiltered = query.has(PARAM.table);
+  if (isFiltered) {
+    const parsed = parseShapeRequest(new Map([...query, [PARAM.offset, START_OFFSET]]));
+    if (parsed.kind === "invalid") return invalidAnswer("GET", parsed.errors);
+    wanted = await service.find(parsed.value.definition);
+  }
+  const shapes = admin.list().filter(({ shape }) => !isFiltered || shape === wanted)
+    .map((summary) => describeShape(summary, holds.of(summary.shape).waiters));
+  const answer: AdminShapes = {
+    uptime_seconds: Math.round(performance.now()) / 1000,
+    shapes,
+  };
+  return adminAnswer(answer);
 }
 
 export function shapeDetailAnswer(admin: ShapeAdmin, holds: Holds, handle: string): Answer {
   const detail = admin.describe(handle);
-  return detail ? adminAnswer(describeDetail(detail, holds)) : notFoundAnswer();
+  if (!detail) return notFoundAnswer();
+  return adminAnswer(describeDetail(detail, holds.of(detail.shape).waiters));
 }
 
 function adminAnswer(body: unknown): Answer {
@@ -62,7 +93,7 @@ function adminAnswer(body: unknown): Answer {
   };
 }
 
-function describeShape(summary: ShapeSummary, holds: Holds): AdminShape {
+export function describeShape(summary: ShapeSummary, waiters: number): AdminShape {
   const { shape, table, where, columns, declaredKey, replica, log, state } = summary;
   return {
     handle: shape.handle,
@@ -78,15 +109,15 @@ function describeShape(summary: ShapeSummary, holds: Holds): AdminShape {
     log_bytes: summary.logBytes,
     appended_changes: summary.appendedChanges,
     appended_bytes: summary.appendedBytes,
-    last_used: new Date(summary.lastUsedMs).toISOString(),
-    waiters: holds.of(shape).waiters,
+    last_used: summary.lastUsedMs === undefined ? null : new Date(summary.lastUsedMs).toISOString(),
+    waiters,
   };
 }
 
-function describeDetail(detail: ShapeDetail, holds: Holds): AdminShapeDetail {
+export function describeDetail(detail: ShapeDetail, waiters: number): AdminShapeDetail {
   const schema: unknown = JSON.parse(detail.shape.schemaHeader);
   return {
-    ...describeShape(detail, holds),
+    ...describeShape(detail, waiters),
     table_oid: detail.tableOid,
     schema,
     key: detail.key,

@@ -97,7 +97,7 @@ async function handleOperator(
   if (!isAuthorized(route, query, context.config.secret)) return refuse(context, echo);
   let answer: Answer;
   try {
-    answer = await answerOperator(context, route);
+    answer = await answerOperator(context, route, query);
   } catch (error) {
     answer = errorAnswer(error, echo.method, context);
   }
@@ -107,13 +107,14 @@ async function handleOperator(
 function answerOperator(
   context: ServerContext,
   route: OperatorRoute,
+  query: QueryMap,
 ): Answer | Promise<Answer> {
-  const { metrics, admin, holds } = context;
+  const { metrics, admin, service, holds } = context;
   switch (route.kind) {
     case "metrics":
       return metrics ? metricsAnswer(metrics, httpFigures(context)) : notFoundAnswer();
     case "adminShapes":
-      return admin ? shapesAnswer(admin, holds) : notFoundAnswer();
+      return admin ? shapesAnswer(admin, service, holds, query) : notFoundAnswer();
     case "adminShape":
       return admin ? shapeDetailAnswer(admin, holds, route.handle) : notFoundAnswer();
   }

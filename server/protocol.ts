@@ -37,6 +37,9 @@ export const PARAM = {
   strict: "strict",
 } as const;
 
+/** The offset that a shape is read from its beginning with. */
+export const START_OFFSET = "-1";
+
 /** Keys that make the body of a POST a subset when it has no `subset` object (WIRE.md 2.8). */
 export const SUBSET_BODY_KEYS = [
   "where",

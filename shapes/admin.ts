@@ -27,7 +27,8 @@ export interface ShapeSummary {
   /** Appended to the log since the process started. */
   readonly appendedChanges: number;
   readonly appendedBytes: number;
-  readonly lastUsedMs: number;
+  /** Undefined in a storage that nothing serves. */
+  readonly lastUsedMs: number | undefined;
 }
 
 export interface ShapeDetail extends ShapeSummary {

@@ -10,6 +10,8 @@ export interface CatalogAdminOptions {
   readonly mode: () => Mode;
   readonly isReconciling: (shape: Shape) => boolean;
   readonly chunkBytes: number;
+  /** Nobody asks for the shapes: they lie in a storage that nothing serves. */
+  readonly isIdle?: boolean;
 }
 
 export class CatalogAdmin implements ShapeAdmin {
@@ -59,7 +61,7 @@ export class CatalogAdmin implements ShapeAdmin {
       logBytes: ends.length * this.#options.chunkBytes + openBytes,
       appendedChanges: shape.appendedChanges,
       appendedBytes: shape.appendedBytes,
-      lastUsedMs: shape.lastUsedMs,
+      lastUsedMs: this.#options.isIdle ? undefined : shape.lastUsedMs,
     };
   }
 

@@ -96,6 +96,23 @@ Deno.test("/admin/shapes/HANDLE tells more of one shape, and 404 of none", async
   equal((await harness.send("/admin/shapes/unknown")).status, 404);
 });
 
+Deno.test("/admin/shapes with a definition tells of that shape, and makes none", async () => {
+  const harness = openHarness({}, {
+    admin: { ...admin, list: () => [detail, { ...detail, shape: harness.shape, where: "mine" }] },
+  });
+  const list = async (query: string) => {
+    const response = await harness.send(`/admin/shapes?${query}`);
+    return { status: response.status, body: await response.json() };
+  };
+  const found = await list("table=items");
+  deepEqual(found.body.shapes.map(({ where }: { where: string }) => where), ["mine"]);
+  equal(found.body.uptime_seconds > 0, true);
+  deepEqual((await list("table=others")).body.shapes, []);
+  equal(harness.service.shapes.size, 1);
+  equal((await list("table=items&replica=odd")).status, 400);
+  equal((await list("")).body.shapes.length, 2);
+});
+
 Deno.test("/admin wants the secret that shapes want", async () => {
   const harness = openHarness({ secret: "hush" }, { admin });
   for (const path of ["/admin/shapes", "/admin/shapes/h-items", "/admin/shapes/unknown"]) {
