@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { testDatabase } from "../support/postgres.ts";
+import { type TestDatabase, testDatabase } from "../support/postgres.ts";
 import { freePort, serverCommand, ServerProcess } from "../support/server_process.ts";
 import { readToEnd, requestShape, until } from "../support/shape_requests.ts";
 
@@ -28,28 +28,32 @@ async function succeed(args: readonly string[]): Promise<string> {
   return stdout;
 }
 
-Deno.test("inspect-shape shows shapes of a server that runs, and of the storage it leaves", async () => {
-  await using database = await testDatabase();
-  const { sql } = database;
-  await sql.unsafe(SCHEMA);
-  await using server = await ServerProcess.start({
-    databaseUrl: database.url,
-    streamId: database.name,
-    env: { ELECTRIC_INSECURE: "", ELECTRIC_SECRET: SECRET },
-  });
-  const params = { table: TABLE, where: WHERE, "params[1]": "10", secret: SECRET };
-  const { handle } = await readToEnd(server.url, params);
+const PARAMS = { table: TABLE, where: WHERE, "params[1]": "10", secret: SECRET };
+const NAMED = ["--table", TABLE, "--where", WHERE, "--param", "1=10"];
+
+interface FoundRow {
+  readonly key: string;
+  readonly value: Readonly<Record<string, string | null>>;
+}
+
+/** Two shapes, of which changes have come; the handle of the one with a condition. */
+async function makeShapes(sql: TestDatabase["sql"], server: ServerProcess): Promise<string> {
+  const { handle } = await readToEnd(server.url, PARAMS);
   await readToEnd(server.url, { table: TABLE, replica: "full", secret: SECRET });
   await sql`UPDATE "Odd items" SET v = 'new', b = not b WHERE id = 3`;
   await sql`DELETE FROM "Odd items" WHERE id = 4`;
   await until(async () => {
-    const { offset } = await requestShape(server.url, { ...params, offset: "now" });
+    const { offset } = await requestShape(server.url, { ...PARAMS, offset: "now" });
     const { head } = JSON.parse(await succeed([handle, "--url", server.url, "--json"]));
     return offset !== "0_inf" && offset === head &&
-      (await readToEnd(server.url, params)).messages.some(({ headers }) =>
+      (await readToEnd(server.url, PARAMS)).messages.some(({ headers }) =>
         headers.operation === "delete"
       );
   }, "the changes have come");
+  return handle;
+}
+
+async function checkServed(server: ServerProcess, handle: string, databaseUrl: string) {
   const at = ["--url", server.url];
 
   const list = JSON.parse(await succeed(["--list", "--json", "--sort", "snapshot_bytes", ...at]));
@@ -60,9 +64,8 @@ Deno.test("inspect-shape shows shapes of a server that runs, and of the storage 
   assert.match(screen, /^HANDLE +TABLE +STATE/);
   assert(screen.includes(handle) && screen.includes('public."Odd items"'));
 
-  const named = ["--table", TABLE, "--where", WHERE, "--param", "1=10"];
-  assert.match(await succeed([...named, ...at]), new RegExp(`^Handle +${handle}\n`));
-  const found = JSON.parse(await succeed([...named, ...at, "--rows", "--json"]));
+  assert.match(await succeed([...NAMED, ...at]), new RegExp(`^Handle +${handle}\n`));
+  const found = JSON.parse(await succeed([...NAMED, ...at, "--rows", "--json"]));
   assert.equal(found.handle, handle);
   assert.deepEqual(found.items, { insert: 10, update: 1, delete: 1 });
   assert.equal(found.row_count, 9);
@@ -78,10 +81,60 @@ Deno.test("inspect-shape shows shapes of a server that runs, and of the storage 
   assert.match(await succeed([handle, ...at, "--chunks"]), /^0_0 {2}\d.*\nopen {2}\d/);
   assert.match(await succeed([handle, ...at, "--log"]), /snapshot-end/);
   for (const shape of [[handle], ["--table", TABLE, "--replica", "full"]]) {
-    const agreed = await succeed([...shape, ...at, "--verify", "--database-url", database.url]);
+    const agreed = await succeed([...shape, ...at, "--verify", "--database-url", databaseUrl]);
     assert.match(agreed, /^The shape has the \d+ rows that the database has\n$/);
   }
+  return found;
+}
 
+/** The database goes on without the server. */
+async function checkDifferences(
+  sql: TestDatabase["sql"],
+  args: readonly string[],
+  rows: readonly FoundRow[],
+): Promise<void> {
+  await sql`DELETE FROM "Odd items" WHERE id = 1`;
+  await sql`UPDATE "Odd items" SET v = 'later' WHERE id = 2`;
+  await sql`INSERT INTO "Odd items" VALUES (0, true, '::1', 'more')`;
+  const apart = await inspect([...args, "--json"]);
+  assert.equal(apart.code, 1, apart.stderr);
+  const { verified } = JSON.parse(apart.stdout);
+  assert.equal(verified.rows, 9);
+  assert.deepEqual(verified.differences, [
+    {
+      kind: "missing",
+      key: '"public"."Odd items"/"0"',
+      value: { id: "0", b: verified.differences[0].value.b, a: "::1", v: "more" },
+    },
+    {
+      kind: "extra",
+      key: '"public"."Odd items"/"1"',
+      value: rows.find(({ value }) => value.id === "1")?.value,
+    },
+    {
+      kind: "different",
+      key: '"public"."Odd items"/"2"',
+      columns: { v: ["v2", "later"] },
+    },
+  ]);
+  const told = await inspect(args);
+  assert.match(
+    told.stdout,
+    /only in the database.*\nonly in the shape.*\ndifferent.*v: "v2" in the/,
+  );
+}
+
+Deno.test("inspect-shape shows shapes of a server that runs, and of the storage it leaves", async () => {
+  await using database = await testDatabase();
+  const { sql } = database;
+  await sql.unsafe(SCHEMA);
+  await using server = await ServerProcess.start({
+    databaseUrl: database.url,
+    streamId: database.name,
+    env: { ELECTRIC_INSECURE: "", ELECTRIC_SECRET: SECRET },
+  });
+  const handle = await makeShapes(sql, server);
+  const found = await checkServed(server, handle, database.url);
   const stored = ["--storage-dir", server.storageDir];
   const locked = await inspect([handle, ...stored]);
   assert.equal(locked.code, 1);
@@ -96,41 +149,16 @@ Deno.test("inspect-shape shows shapes of a server that runs, and of the storage 
   assert.deepEqual(after.items, found.items);
   assert.equal(after.head, found.head);
   assert.equal(after.last_used, null);
-  assert.equal(JSON.parse(await succeed([...named, ...stored, "--json"])).handle, handle);
+  assert.equal(JSON.parse(await succeed([...NAMED, ...stored, "--json"])).handle, handle);
 
-  await sql`DELETE FROM "Odd items" WHERE id = 1`;
-  await sql`UPDATE "Odd items" SET v = 'later' WHERE id = 2`;
-  await sql`INSERT INTO "Odd items" VALUES (0, true, '::1', 'more')`;
-  const verify = ["--verify", "--database-url", database.url];
-  const apart = await inspect([handle, ...stored, ...verify, "--json"]);
-  assert.equal(apart.code, 1, apart.stderr);
-  const { verified } = JSON.parse(apart.stdout);
-  assert.equal(verified.rows, 9);
-  assert.deepEqual(verified.differences, [
-    {
-      kind: "missing",
-      key: '"public"."Odd items"/"0"',
-      value: { id: "0", b: verified.differences[0].value.b, a: "::1", v: "more" },
-    },
-    {
-      kind: "extra",
-      key: '"public"."Odd items"/"1"',
-      value: after.rows.find(({ value }: { value: { id: string } }) => value.id === "1").value,
-    },
-    {
-      kind: "different",
-      key: '"public"."Odd items"/"2"',
-      columns: { v: ["v2", "later"] },
-    },
-  ]);
-  const told = await inspect([handle, ...stored, ...verify]);
-  assert.match(
-    told.stdout,
-    /only in the database.*\nonly in the shape.*\ndifferent.*v: "v2" in the/,
+  await checkDifferences(
+    sql,
+    [handle, ...stored, "--verify", "--database-url", database.url],
+    after.rows,
   );
   // The server goes on with what was looked at.
   await server.start();
-  assert.equal((await requestShape(server.url, { ...params, offset: "now" })).handle, handle);
+  assert.equal((await requestShape(server.url, { ...PARAMS, offset: "now" })).handle, handle);
 });
 
 Deno.test("inspect-shape says what is wrong and how to mend it", async () => {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { freePort, ServerProcess } from "../support/server_process.ts";
 import { testDatabase } from "../support/postgres.ts";
-import { poll, readToEnd, requestShape, until } from "../support/shape_requests.ts";
+import { poll, type Position, readToEnd, requestShape, until } from "../support/shape_requests.ts";
 
 type Values = ReadonlyMap<string, number>;
 
@@ -70,6 +70,20 @@ Deno.test("metrics and the admin API tell what the server has done", async () =>
   await elsewhere.body?.cancel();
   assert.equal(elsewhere.status, 404);
 
+  await checkAdmin(url, shape);
+
+  const reserved = 'electric_postgres_replication_slot_wal_status{wal_status="reserved"}';
+  await until(async () => (await scrape(url)).get(reserved) === 1, "the slot was looked at");
+  const retained = (await scrape(url)).get("electric_postgres_replication_slot_retained_wal_size");
+  assert(retained !== undefined && retained >= 0);
+  await sql`TRUNCATE items`;
+  await until(
+    async () => (await scrape(url)).get('electric_shapes_ended_total{reason="truncated"}') === 1,
+    "the truncation is counted",
+  );
+});
+
+async function checkAdmin(url: string, shape: Position): Promise<void> {
   const { shapes } = await (await fetch(`${url}/admin/shapes`)).json();
   assert.equal(shapes.length, 1);
   assert.equal(shapes[0].handle, shape.handle);
@@ -85,17 +99,7 @@ Deno.test("metrics and the admin API tell what the server has done", async () =>
   const detail = await (await fetch(`${url}/admin/shapes/${shape.handle}`)).json();
   assert.equal(detail.positions.appended, detail.head);
   assert.deepEqual(Object.keys(detail.schema), ["id", "v"]);
-
-  const reserved = 'electric_postgres_replication_slot_wal_status{wal_status="reserved"}';
-  await until(async () => (await scrape(url)).get(reserved) === 1, "the slot was looked at");
-  const retained = (await scrape(url)).get("electric_postgres_replication_slot_retained_wal_size");
-  assert(retained !== undefined && retained >= 0);
-  await sql`TRUNCATE items`;
-  await until(
-    async () => (await scrape(url)).get('electric_shapes_ended_total{reason="truncated"}') === 1,
-    "the truncation is counted",
-  );
-});
+}
 
 Deno.test("the log has time, level, message and component in each line, and no secrets or rows", async () => {
   await using database = await testDatabase();
