@@ -48,6 +48,8 @@ export interface ServeConfig {
   readonly listenHost: string;
   /** `:memory:` keeps nothing. */
   readonly storageDir: string;
+  /** A port for `/metrics` alone; undefined for none. */
+  readonly prometheusPort: number | undefined;
   readonly isDeleteAllowed: boolean;
   readonly cacheMaxAgeSeconds: number;
   readonly cacheStaleAgeSeconds: number;
@@ -220,6 +222,14 @@ export const OPTIONS: OptionTable = {
     type: boolean,
     initial: false,
     doc: "Listens on :: unless another address is given",
+  },
+  prometheusPort: {
+    flag: "prometheus-port",
+    env: ["ELECTRIC_PROMETHEUS_PORT"],
+    type: integer(1, 65535),
+    initial: undefined,
+    initialDoc: "none",
+    doc: "A port that serves /metrics and nothing else, beside the one of the HTTP API",
   },
   storageDir: {
     flag: "storage-dir",

@@ -18,6 +18,7 @@ type Env = Readonly<Record<string, string>>;
 /** Runs a command to its end and returns the exit code. */
 export async function run(args: readonly string[], env: Env): Promise<number> {
   try {
+    if (args[0] === "inspect-shape") return await inspectShape(args.slice(1), env);
     return await runCommand(parseCommandLine(args), env, !isColorRefused(args));
   } catch (error) {
     // Whoever read our output has seen enough of it.
@@ -53,6 +54,11 @@ async function runCommand(command: Command, env: Env, isColorAllowed: boolean): 
     case "demo":
       return await runDemo(command, env, isColorAllowed);
   }
+}
+
+async function inspectShape(args: readonly string[], env: Env): Promise<number> {
+  const { runInspectShape } = await import("./inspect_shape.ts");
+  return await runInspectShape(args, { env, write: writeOutput });
 }
 
 async function runServe(
@@ -136,7 +142,7 @@ function openLogger(config: ServeConfig, env: Env, isColorAllowed: boolean): Lin
     isColored,
     nowMs: Date.now,
     write: writeError,
-  });
+  }, { component: "main" });
 }
 
 const encoder = new TextEncoder();

@@ -10,7 +10,10 @@ import type { PostgresSource } from "../replication/source.ts";
 import { SERVER_DEFAULTS, type ServerConfig } from "../server/config.ts";
 import { createHandler } from "../server/handler.ts";
 import { listen, type Listener } from "../server/listen.ts";
+import { metricsOnly, type WriteMetrics } from "../server/metrics.ts";
+import type { ShapeAdmin } from "../shapes/admin.ts";
 import { Catalog } from "../shapes/catalog.ts";
+import { CatalogAdmin } from "../shapes/catalog_admin.ts";
 import { Continuity } from "../shapes/continuity.ts";
 import { Ingest } from "../shapes/ingest.ts";
 import { KvStore } from "../shapes/log/kv_store.ts";
@@ -23,10 +26,13 @@ import type { Shape } from "../shapes/shape.ts";
 import { TailBudget } from "../shapes/log/tail.ts";
 import { Refresher } from "../shapes/reconcile/refresher.ts";
 import { loadParser } from "../shapes/where/parse.ts";
+import { formatExposition } from "./exposition.ts";
 import { VERSION } from "./help.ts";
 import type { LineLogger } from "./logger.ts";
+import { describeMetrics } from "./metrics.ts";
 import type { ServeConfig } from "./options.ts";
 import { databaseUrl, openPostgres } from "./open_postgres.ts";
+import { readFigures } from "./read_figures.ts";
 import { countRequests } from "./request_activity.ts";
 import { lockStorage } from "./storage_lock.ts";
 import { StreamIntake } from "./stream_intake.ts";
@@ -53,7 +59,7 @@ export async function serve(
   const state = await store.load();
   const component = (name: string) => logger.with({ component: name });
   const isOnReplica = () => health.isOnReplica;
-  const { source, admin, dropAll } = openPostgres(config, stack, component, isOnReplica);
+  const { source, admin: sql, dropAll } = openPostgres(config, stack, component, isOnReplica);
   const parts = {
     config,
     store,
@@ -66,7 +72,7 @@ export async function serve(
   const { catalog, ingest, continuity } = domain;
   const refresher = openRefresher(parts, domain);
   catalog.setFreshener((shape) => refresher.refresh(shape));
-  const sink = new StreamIntake({ continuity, catalog, ingest, source, admin });
+  const sink = new StreamIntake({ continuity, catalog, ingest, source, admin: sql });
   const health = new ReplicationHealth({
     ...healthOptions(config),
     onLongSilence: dropAll,
@@ -76,7 +82,13 @@ export async function serve(
     onMode: (mode) => catalog.setMode(mode),
   });
   const status = () => describeService(catalog, refresher, health);
-  const listener = openPort(config, { service: catalog, status, health }, logger, ending);
+  const { storageDir } = config;
+  const sources = { catalog, ingest, refresher, store, status, storageDir };
+  const metrics: WriteMetrics = async (http) =>
+    formatExposition(describeMetrics(await readFigures(sources, http)));
+  const admin = openAdmin(config, catalog, refresher);
+  const api = { service: catalog, status, metrics, admin, health };
+  const listener = openPort(config, api, logger, ending);
   logger.info("Listening", { port: listener.addr.port, shapes: state.shapes.length });
 
   const leaving = new AbortController();
@@ -114,6 +126,20 @@ function healthOptions(config: ServeConfig) {
   };
 }
 
+function openAdmin(
+  { chunkBytes }: ServeConfig,
+  catalog: Catalog,
+  refresher: Refresher,
+): ShapeAdmin {
+  return new CatalogAdmin({
+    shapes: () => catalog.shapes,
+    byHandle: (handle) => catalog.byHandle(handle),
+    mode: () => catalog.mode,
+    isReconciling: (shape) => refresher.isRunning(shape),
+    chunkBytes,
+  });
+}
+
 /** The service as a whole, as it is told to operators and clients. */
 function describeService(
   catalog: Catalog,
@@ -143,7 +169,8 @@ function openDomain({ config, store, state, source, logger, confirm }: DomainPar
     tails: new TailBudget(),
     pages: new PageCache(),
     chunkBytes: config.chunkBytes,
-    onLostReader: (shape: Shape) => catalog.rotate(shape, "A reader has what a crash has lost"),
+    onLostReader: (shape: Shape) =>
+      catalog.rotate(shape, "A reader has what a crash has lost", "lost_in_crash"),
   };
   const catalog: Catalog = new Catalog({ source, resources, logger, nowMs: Date.now });
   const ingest = new Ingest({
@@ -152,7 +179,7 @@ function openDomain({ config, store, state, source, logger, confirm }: DomainPar
     shift: state.identity?.shift ?? 0n,
     confirm,
     ancestors: (oid) => catalog.ancestors(oid),
-    rotate: (shape, reason) => catalog.rotate(shape, reason),
+    rotate: (shape, reason, kind) => catalog.rotate(shape, reason, kind),
     lose: (shape, reason) => catalog.lose(shape, reason),
     unprepared: (relation) => source.forget(relation.oid),
     external: {
@@ -181,7 +208,7 @@ function openRefresher(
     mode: () => catalog.mode,
     identity: () => continuity.identity,
     onForeign: (origin, walPosition) => continuity.meet(origin, walPosition),
-    rotate: (shape, reason) => catalog.rotate(shape, reason),
+    rotate: (shape, reason, kind) => catalog.rotate(shape, reason, kind),
     intervalMs: config.fallbackIntervalMs,
     concurrency: Math.max(1, Math.min(RECONCILES_MAX, Math.floor(config.poolSize / 2))),
     nowMs: Date.now,
@@ -224,9 +251,11 @@ async function openStore(
 
 function openPort(
   config: ServeConfig,
-  { service, status, health }: {
+  { service, status, metrics, admin, health }: {
     service: Catalog;
     status: () => StatusReport;
+    metrics: WriteMetrics;
+    admin: ShapeAdmin;
     health: ReplicationHealth;
   },
   logger: LineLogger,
@@ -245,6 +274,8 @@ function openPort(
   const handler = createHandler({
     service,
     status,
+    metrics,
+    admin,
     config: server,
     logger: logger.with({ component: "http" }),
     shutdown,
@@ -252,7 +283,11 @@ function openPort(
   const counted = config.idleTimeoutMs === 0
     ? handler
     : countRequests(handler, () => health.beginRequest());
-  return listen({ handler: counted, hostname: config.listenHost, port: config.port, shutdown });
+  const { listenHost: hostname, port, prometheusPort } = config;
+  if (prometheusPort !== undefined) {
+    listen({ handler: metricsOnly(handler), hostname, port: prometheusPort, shutdown });
+  }
+  return listen({ handler: counted, hostname, port, shutdown });
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -71,6 +71,8 @@ export class ReplicationHealth {
   #probe: Probe | undefined;
   /** When the stream was last seen to have all that the server had. */
   #caughtUpMs: number | undefined;
+  /** When all that the server had was last seen to be durable here. */
+  #confirmedUpMs: number | undefined;
 
   /** Throws `RangeError` for a stream id that can't name a slot. */
   constructor(options: HealthOptions) {
@@ -188,6 +190,7 @@ export class ReplicationHealth {
       slot: this.#replicator.slotName,
       maxRetainedBytes: this.#options.maxRetainedBytes,
       caughtUpMs: this.#caughtUpMs,
+      confirmedUpMs: this.#confirmedUpMs,
       nowMs: this.#now(),
     };
     return { connection: connectionStatus(view), replication: replicationStatus(view) };
@@ -196,8 +199,10 @@ export class ReplicationHealth {
   #noteAnswer(probe: Probe): void {
     this.#probe = probe;
     this.#apply({ kind: "reachable" });
-    const received = this.#replicator.stream?.progress.receivedLsn;
-    if (received !== undefined && received >= probe.lsn) this.#caughtUpMs = this.#now();
+    const progress = this.#replicator.stream?.progress;
+    if (!progress) return;
+    if (progress.receivedLsn >= probe.lsn) this.#caughtUpMs = this.#now();
+    if (progress.confirmedLsn >= probe.lsn) this.#confirmedUpMs = this.#now();
   }
 
   async #noteSilence(error: unknown): Promise<void> {

@@ -17,6 +17,8 @@ export interface HealthView {
   readonly maxRetainedBytes: number | undefined;
   /** When the stream was last seen to have all that the server had. */
   readonly caughtUpMs: number | undefined;
+  /** When all that the server had was last seen to be durable here. */
+  readonly confirmedUpMs: number | undefined;
   readonly nowMs: number;
 }
 
@@ -38,16 +40,20 @@ function connectionState(state: ModeState): ConnectionStatus["state"] {
 }
 
 export function replicationStatus(view: HealthView): ReplicationStatus {
-  const { state, probe, stream, caughtUpMs, nowMs } = view;
+  const { state, probe, stream, caughtUpMs, confirmedUpMs, nowMs } = view;
   const receivedLsn = stream?.receivedLsn;
   const lagBytes = lagOf(receivedLsn, probe?.lsn);
+  const confirmedLsn = stream?.confirmedLsn ?? probe?.slot?.confirmedLsn;
+  const confirmedLagBytes = lagOf(confirmedLsn, probe?.lsn);
   return {
     isAvailable: state.mode.kind === "live",
     receivedLsn,
     serverLsn: probe?.lsn,
-    confirmedLsn: stream?.confirmedLsn ?? probe?.slot?.confirmedLsn,
+    confirmedLsn,
     lagBytes,
-    lagMs: lagBytes === 0 ? 0 : caughtUpMs === undefined ? undefined : nowMs - caughtUpMs,
+    lagMs: lagSince(lagBytes, caughtUpMs, nowMs),
+    confirmedLagBytes,
+    confirmedLagMs: lagSince(confirmedLagBytes, confirmedUpMs, nowMs),
     lastProgressMs: stream === undefined ? undefined : nowMs - stream.lastReceivedMs,
     slot: slotStatus(view),
   };
@@ -56,6 +62,15 @@ export function replicationStatus(view: HealthView): ReplicationStatus {
 function lagOf(received: bigint | undefined, server: bigint | undefined): number | undefined {
   if (received === undefined || server === undefined) return undefined;
   return received >= server ? 0 : Number(server - received);
+}
+
+function lagSince(
+  bytes: number | undefined,
+  sinceMs: number | undefined,
+  nowMs: number,
+): number | undefined {
+  if (bytes === 0) return 0;
+  return sinceMs === undefined ? undefined : nowMs - sinceMs;
 }
 
 function slotStatus({ probe, slot: name, maxRetainedBytes }: HealthView): SlotStatus | undefined {

@@ -5,6 +5,7 @@ export type AdmissionKind = "initial" | "existing";
 export class Admission {
   readonly #limits: Readonly<Record<AdmissionKind, number>>;
   readonly #held: Record<AdmissionKind, number> = { initial: 0, existing: 0 };
+  readonly #refused: Record<AdmissionKind, number> = { initial: 0, existing: 0 };
 
   constructor(limits: Readonly<Record<AdmissionKind, number>>) {
     this.#limits = limits;
@@ -13,6 +14,11 @@ export class Admission {
   /** Permits held now. */
   held(kind: AdmissionKind): number {
     return this.#held[kind];
+  }
+
+  /** How often the limit was met. */
+  refused(kind: AdmissionKind): number {
+    return this.#refused[kind];
   }
 
   limit(kind: AdmissionKind): number {
@@ -25,7 +31,10 @@ export class Admission {
   }
 
   readonly #take = (kind: AdmissionKind): boolean => {
-    if (this.#held[kind] >= this.#limits[kind]) return false;
+    if (this.#held[kind] >= this.#limits[kind]) {
+      this.#refused[kind]++;
+      return false;
+    }
     this.#held[kind]++;
     return true;
   };

@@ -1,3 +1,4 @@
+import type { ShapeAdmin } from "../shapes/admin.ts";
 import type { Logger } from "../shapes/ports.ts";
 import type { ServedShape, ShapeService } from "../shapes/service.ts";
 import type { DefinitionRequest } from "../shapes/service.ts";
@@ -7,6 +8,8 @@ import type { ServerConfig } from "./config.ts";
 import { type DeadlineClock, Deadlines, systemClock } from "./deadlines.ts";
 import { Holds } from "./hold.ts";
 import { KNOWN_SPELLINGS_MAX } from "./limits.ts";
+import type { HttpFigures, WriteMetrics } from "./metrics.ts";
+import { RequestMeter } from "./request_meter.ts";
 import { CommonHeaders } from "./respond.ts";
 import { SendSlots } from "./send_slots.ts";
 
@@ -14,6 +17,10 @@ export interface HandlerOptions {
   readonly service: ShapeService;
   /** Asked by `/v1/status` and the readiness probe. */
   readonly status: () => StatusReport;
+  /** Without it there is no `/metrics`. */
+  readonly metrics?: WriteMetrics;
+  /** Without it there is no `/admin`. */
+  readonly admin?: ShapeAdmin;
   readonly config: ServerConfig;
   readonly logger: Logger;
   /** Milliseconds since the epoch. */
@@ -30,6 +37,9 @@ export interface HandlerOptions {
 export interface ServerContext {
   readonly service: ShapeService;
   readonly status: () => StatusReport;
+  readonly metrics: WriteMetrics | undefined;
+  readonly admin: ShapeAdmin | undefined;
+  readonly meter: RequestMeter;
   readonly config: ServerConfig;
   readonly logger: Logger;
   readonly now: () => number;
@@ -46,7 +56,7 @@ export interface ServerContext {
 }
 
 export function openContext(options: HandlerOptions): ServerContext {
-  const { service, status, config, logger, shutdown } = options;
+  const { service, status, metrics, admin, config, logger, shutdown } = options;
   const now = options.now ?? Date.now;
   const random = options.random ?? Math.random;
   const deadlines = new Deadlines(options.clock ?? systemClock(now));
@@ -56,6 +66,9 @@ export function openContext(options: HandlerOptions): ServerContext {
   return {
     service,
     status,
+    metrics,
+    admin,
+    meter: new RequestMeter(),
     config,
     logger,
     now,
@@ -69,6 +82,10 @@ export function openContext(options: HandlerOptions): ServerContext {
     slots: new SendSlots(),
     unique: uniqueNumbers(now),
   };
+}
+
+export function httpFigures({ meter, admission, holds }: ServerContext): HttpFigures {
+  return { requests: meter, admission, waiters: holds.waiters };
 }
 
 /** Microseconds since the epoch, and always more than the last time. */

@@ -1,7 +1,8 @@
 import type { ServedShape } from "../shapes/service.ts";
+import { shapeDetailAnswer, shapesAnswer } from "./admin.ts";
 import type { AdmissionKind, Permit } from "./admission.ts";
 import type { Answer } from "./answer.ts";
-import { type HandlerOptions, openContext, type ServerContext } from "./context.ts";
+import { type HandlerOptions, httpFigures, openContext, type ServerContext } from "./context.ts";
 import { deleteShape } from "./delete_shape.ts";
 import {
   bareAnswer,
@@ -11,7 +12,8 @@ import {
   plainErrorAnswer,
 } from "./error_answers.ts";
 import { isInFallback } from "./fallback.ts";
-import { MESSAGE, NO, OFF, PARAM } from "./protocol.ts";
+import { metricsAnswer } from "./metrics.ts";
+import { MESSAGE, NO, OFF, PARAM, YES } from "./protocol.ts";
 import { parseQuery, type QueryMap } from "./query.ts";
 import {
   type Delivery,
@@ -40,33 +42,87 @@ export function handleRequest(
 ): Promise<Response> | Response {
   const target = splitTarget(request.url);
   const route = matchRoute(request.method, target.path);
+  if (route.kind === "shape" || route.kind === "deleteShape") {
+    return handleShape(context, route, request, target.query, delivery);
+  }
+  const echo = readEcho(request, route.kind);
   switch (route.kind) {
-    case "shape":
-    case "deleteShape":
-      return handleShape(context, route, request, target.query, delivery);
     case "preflight":
-      return toResponse(context, preflightAnswer(request), "shape", readEcho(request));
-    case "health": {
-      const answer = healthAnswer(context.service.mode);
-      return toResponse(context, answer, "other", readEcho(request));
-    }
-    case "status": {
-      const answer = statusAnswer(context.status(), context.config.version);
-      return toResponse(context, answer, "other", readEcho(request));
-    }
+      return toResponse(context, preflightAnswer(request), "shape", echo);
+    case "metrics":
+    case "adminShapes":
+    case "adminShape":
+      return handleOperator(context, route, target.query, echo);
+    default:
+      return toResponse(context, answerProbe(context, route.kind, target.query), "other", echo);
+  }
+}
+
+type ProbeKind = Exclude<
+  Route["kind"],
+  "shape" | "deleteShape" | "preflight" | "metrics" | "adminShapes" | "adminShape"
+>;
+
+/** What needs no waiting and no secret. */
+function answerProbe(context: ServerContext, kind: ProbeKind, rawQuery: string): Answer {
+  switch (kind) {
+    case "health":
+      return healthAnswer(context.service.mode);
+    case "status":
+      return statusAnswer(context.status(), context.config.version);
     case "probeLive":
-      return toResponse(context, liveAnswer(), "other", readEcho(request));
+      return liveAnswer();
     case "probeReady": {
-      const strict = parseQuery(target.query)?.get(PARAM.strict);
+      const strict = parseQuery(rawQuery)?.get(PARAM.strict);
       const isStrict = strict !== undefined && strict !== OFF && strict !== NO;
-      const answer = readyAnswer(context.status(), isStrict);
-      return toResponse(context, answer, "other", readEcho(request));
+      return readyAnswer(context.status(), isStrict);
     }
     case "root":
-      return toResponse(context, bareAnswer(200), "other", readEcho(request));
+      return bareAnswer(200);
     case "notFound":
-      return toResponse(context, notFoundAnswer(), "other", readEcho(request));
+      return notFoundAnswer();
   }
+}
+
+type OperatorRoute = Route & { kind: "metrics" | "adminShapes" | "adminShape" };
+
+async function handleOperator(
+  context: ServerContext,
+  route: OperatorRoute,
+  rawQuery: string,
+  echo: RequestEcho,
+): Promise<Response> {
+  const query = parseQuery(rawQuery);
+  if (!query) return toResponse(context, bareAnswer(400), "none", echo);
+  if (!isAuthorized(route, query, context.config.secret)) return refuse(context, echo);
+  let answer: Answer;
+  try {
+    answer = await answerOperator(context, route, query);
+  } catch (error) {
+    answer = errorAnswer(error, echo.method, context);
+  }
+  return toResponse(context, answer, "other", echo);
+}
+
+function answerOperator(
+  context: ServerContext,
+  route: OperatorRoute,
+  query: QueryMap,
+): Answer | Promise<Answer> {
+  const { metrics, admin, service, holds } = context;
+  switch (route.kind) {
+    case "metrics":
+      return metrics ? metricsAnswer(metrics, httpFigures(context)) : notFoundAnswer();
+    case "adminShapes":
+      return admin ? shapesAnswer(admin, service, holds, query) : notFoundAnswer();
+    case "adminShape":
+      return admin ? shapeDetailAnswer(admin, holds, route.handle) : notFoundAnswer();
+  }
+}
+
+function refuse(context: ServerContext, echo: RequestEcho): Response {
+  const refusal = plainErrorAnswer(401, { message: MESSAGE.unauthorized });
+  return toResponse(context, refusal, "none", echo);
 }
 
 /** Decides without waiting who is let in; only what is needed later lives on in a held request. */
@@ -77,13 +133,11 @@ function handleShape(
   rawQuery: string,
   delivery: Delivery | undefined,
 ): Promise<Response> | Response {
-  const echo = readEcho(request, delivery);
   const query = parseQuery(rawQuery);
+  const isLive = query?.get(PARAM.live) === YES && route.kind === "shape";
+  const echo = readEcho(request, isLive ? "shapeLive" : route.kind, delivery);
   if (!query) return toResponse(context, bareAnswer(400), "none", echo);
-  if (!isAuthorized(route, query, context.config.secret)) {
-    const refusal = plainErrorAnswer(401, { message: MESSAGE.unauthorized });
-    return toResponse(context, refusal, "none", echo);
-  }
+  if (!isAuthorized(route, query, context.config.secret)) return refuse(context, echo);
   const exchange: Exchange = { request, method: echo.method };
   if (route.kind === "deleteShape") {
     return respond(context, echo, deleteShape(context, exchange, query));

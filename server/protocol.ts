@@ -7,6 +7,9 @@ export const ROUTE_SEGMENTS = {
   status: "status",
   live: "live",
   ready: "ready",
+  metrics: "metrics",
+  admin: "admin",
+  shapes: "shapes",
 } as const;
 
 export const SHAPE_PATH = `/${ROUTE_SEGMENTS.version}/${ROUTE_SEGMENTS.shape}`;
@@ -33,6 +36,9 @@ export const PARAM = {
   subsetPrefix: "subset__",
   strict: "strict",
 } as const;
+
+/** The offset that a shape is read from its beginning with. */
+export const START_OFFSET = "-1";
 
 /** Keys that make the body of a POST a subset when it has no `subset` object (WIRE.md 2.8). */
 export const SUBSET_BODY_KEYS = [
@@ -77,6 +83,7 @@ export const HEADER = {
 export const CONTENT_TYPE = {
   json: "application/json; charset=utf-8",
   events: "text/event-stream",
+  metrics: "text/plain; version=0.0.4; charset=utf-8",
 } as const;
 
 export const SERVER_NAME = "electric-ts";

@@ -3,6 +3,7 @@ import type { Answer, AnswerBody, BodySource, HeaderPair } from "./answer.ts";
 import type { Deadlines, DeadlineTarget } from "./deadlines.ts";
 import { REQUEST_ID_BYTES_MAX, REQUEST_ID_BYTES_MIN, STALLED_CLIENT_MS } from "./limits.ts";
 import { CORS, HEADER, SERVER_NAME, VARY, YES } from "./protocol.ts";
+import type { MeteredRoute, RequestMeter } from "./request_meter.ts";
 
 /**
  * Which headers an answer carries for its route: the CORS ones, which refusals of the secret do
@@ -22,12 +23,20 @@ export interface RequestEcho {
   readonly requestId: string | null;
   /** Undefined where no network is involved. */
   readonly delivery: Delivery | undefined;
+  /** What it counts as. */
+  readonly metered: MeteredRoute;
+  /** By the monotonic clock. */
+  readonly startMs: number;
 }
 
-export function readEcho(request: Request, delivery?: Delivery): RequestEcho {
+export function readEcho(
+  request: Request,
+  metered: MeteredRoute,
+  delivery?: Delivery,
+): RequestEcho {
   const { headers, method } = request;
   const origin = headers.get(HEADER.origin), requestId = headers.get(HEADER.requestId);
-  return { method, origin, requestId, delivery };
+  return { method, origin, requestId, delivery, metered, startMs: performance.now() };
 }
 
 /** The headers that all answers share, laid out once. */
@@ -76,6 +85,7 @@ export interface ResponseSetup {
   readonly headers: CommonHeaders;
   readonly deadlines: Deadlines;
   readonly logger: Logger;
+  readonly meter: RequestMeter;
 }
 
 /** Makes the response. `onEnd` is called exactly once: when the body was sent, failed or dropped. */
@@ -90,6 +100,8 @@ export function toResponse(
     status: answer.status,
   });
   setup.headers.write(response.headers, answer, route, echo);
+  setup.meter.note(echo.metered, answer.status, (performance.now() - echo.startMs) / 1000);
+  if (route === "fallbackShape") setup.meter.fallbackAnswers++;
   return response;
 }
 

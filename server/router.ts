@@ -12,14 +12,27 @@ export type Route =
   | { readonly kind: "shape" }
   | { readonly kind: "deleteShape" }
   | { readonly kind: "preflight" }
+  | { readonly kind: "metrics" }
+  | { readonly kind: "adminShapes" }
+  | { readonly kind: "adminShape"; readonly handle: string }
   | { readonly kind: "notFound" };
 
-type ReadKind = "root" | "health" | "status" | "probeLive" | "probeReady";
+type ReadKind =
+  | "root"
+  | "health"
+  | "status"
+  | "probeLive"
+  | "probeReady"
+  | "metrics"
+  | "adminShapes";
 
-const { version, health, status, live, ready } = ROUTE_SEGMENTS;
+const { version, health, status, live, ready, metrics, admin, shapes } = ROUTE_SEGMENTS;
 
-/** A decoded segment may hold a slash, but then there is one too many. */
+/** By the decoded segments. */
 const READ_ROUTES: ReadonlyMap<string, ReadKind> = new Map([
+  ["", "root"],
+  [metrics, "metrics"],
+  [`${admin}/${shapes}`, "adminShapes"],
   [`${version}/${health}`, "health"],
   [`${version}/${status}`, "status"],
   [`${health}/${live}`, "probeLive"],
@@ -44,18 +57,23 @@ export function splitTarget(url: string): Target {
   return { path: url.slice(start, mark), query: url.slice(mark + 1, end) };
 }
 
-/** Matches on decoded segments with empty ones dropped (WIRE.md 1.1): no spelling gets around. */
+/**
+ * Matches on decoded segments with empty ones dropped (WIRE.md 1.1): no spelling gets around. None
+ * holds a slash.
+ */
 export function matchRoute(method: string, path: string): Route {
   if (path === SHAPE_PATH) return shapeRoute(method);
   const segments = decodeSegments(path);
-  if (segments?.length === 0) return readRoute(method, "root");
-  if (segments?.length !== 2) return { kind: "notFound" };
-  const [first, second] = segments;
-  if (first === ROUTE_SEGMENTS.version && second === ROUTE_SEGMENTS.shape) {
+  if (!segments || segments.some((segment) => segment.includes("/"))) return { kind: "notFound" };
+  const [first, second, third] = segments;
+  if (segments.length === 2 && first === version && second === ROUTE_SEGMENTS.shape) {
     return shapeRoute(method);
   }
-  const kind = READ_ROUTES.get(`${first}/${second}`);
-  return kind ? readRoute(method, kind) : { kind: "notFound" };
+  if (segments.length === 3 && first === admin && second === shapes) {
+    return isRead(method) ? { kind: "adminShape", handle: third } : { kind: "notFound" };
+  }
+  const kind = READ_ROUTES.get(segments.join("/"));
+  return kind && isRead(method) ? { kind } : { kind: "notFound" };
 }
 
 function decodeSegments(path: string): string[] | undefined {
@@ -81,14 +99,21 @@ function shapeRoute(method: string): Route {
   }
 }
 
-function readRoute(method: string, kind: ReadKind): Route {
-  return method === "GET" || method === "HEAD" ? { kind } : { kind: "notFound" };
+function isRead(method: string): boolean {
+  return method === "GET" || method === "HEAD";
 }
+
+const GUARDED: ReadonlySet<Route["kind"]> = new Set([
+  "shape",
+  "deleteShape",
+  "adminShapes",
+  "adminShape",
+]);
 
 /** Whether the query carries the secret that the route wants (WIRE.md 1.2). */
 export function isAuthorized(route: Route, query: QueryMap, secret: string | undefined): boolean {
   if (secret === undefined) return true;
-  if (route.kind !== "shape" && route.kind !== "deleteShape") return true;
+  if (!GUARDED.has(route.kind)) return true;
   const given = query.get(PARAM.secret) ?? query.get(PARAM.apiSecret);
   return typeof given === "string" && isSameText(given, secret);
 }

@@ -8,6 +8,7 @@ import {
   resolveDefinition,
   type ShapeDefinition,
 } from "./definition.ts";
+import { EndCounters, type EndKind, type SnapshotCounters } from "./counters.ts";
 import { InvalidRequestError } from "./errors.ts";
 import { Filling } from "./filling.ts";
 import { createHandleMaker } from "./handle.ts";
@@ -46,6 +47,9 @@ export class Catalog implements ShapeService {
   #mode: Mode;
   #freshen: (shape: Shape) => Promise<void> | undefined = () => undefined;
   #serving = Promise.withResolvers<void>();
+  readonly ends: EndCounters = new EndCounters();
+  /** How often the mode became each of its kinds. */
+  readonly modes: Record<Mode["kind"], number> = { starting: 0, live: 0, fallback: 0 };
 
   constructor(options: CatalogOptions) {
     this.#options = options;
@@ -56,7 +60,7 @@ export class Catalog implements ShapeService {
       chunkBytes: options.resources.chunkBytes,
       ingest: () => this.#ingest,
       mode: () => this.#mode,
-      onFailure: (shape, reason, told) => this.#end(shape, reason, told),
+      onFailure: (shape, reason, told) => this.#end(shape, reason, "snapshot_failed", told),
     });
     this.#mode = { kind: "starting", reason: "starting", detail: "", sinceMs: options.nowMs() };
   }
@@ -85,7 +89,12 @@ export class Catalog implements ShapeService {
     return this.#index.tables;
   }
 
+  get snapshots(): SnapshotCounters {
+    return this.#filling.counters;
+  }
+
   setMode(mode: Mode): void {
+    if (mode.kind !== this.#mode.kind) this.modes[mode.kind]++;
     if (mode.kind !== "starting") this.#serving.resolve();
     else if (this.#mode.kind !== "starting") this.#serving = Promise.withResolvers();
     this.#mode = mode;
@@ -174,7 +183,7 @@ export class Catalog implements ShapeService {
 
   drop(handle: string): void {
     const shape = this.#index.byHandle(handle);
-    if (shape) this.#end(shape, "It was deleted");
+    if (shape) this.#end(shape, "It was deleted", "deleted");
   }
 
   /** Ends the least recently used shapes beyond the limit. */
@@ -183,19 +192,19 @@ export class Catalog implements ShapeService {
     if (excess <= 0) return;
     const oldestFirst = [...this.#index.shapes].sort((a, b) => a.lastUsedMs - b.lastUsedMs);
     for (const shape of oldestFirst.slice(0, excess)) {
-      this.#end(shape, "More shapes than the limit allows");
+      this.#end(shape, "More shapes than the limit allows", "evicted");
     }
   }
 
   /** The shape can't go on: clients start again with another. */
-  rotate(shape: Shape, reason: string): void {
-    this.#end(shape, reason);
+  rotate(shape: Shape, reason: string, kind: EndKind): void {
+    this.#end(shape, reason, kind);
   }
 
   /** The stream has left out something of the shape. */
   lose(shape: Shape, reason: string): void {
     // What it had at first is in no log: there is nothing to compare with.
-    if (shape.definition.log === "changes_only") return this.#end(shape, reason);
+    if (shape.definition.log === "changes_only") return this.#end(shape, reason, "changes_missed");
     if (shape.isFollowed) {
       const { handle, definition: { table } } = shape;
       this.#options.logger.info("Shape must be reconciled", { handle, table: table.name, reason });
@@ -209,13 +218,13 @@ export class Catalog implements ShapeService {
     const count = shapes.filter(({ isFollowed }) => isFollowed).length;
     if (count > 0) this.#options.logger.info("All shapes must be reconciled", { count, reason });
     for (const shape of shapes) {
-      if (shape.definition.log === "changes_only") this.#end(shape, reason);
+      if (shape.definition.log === "changes_only") this.#end(shape, reason, "changes_missed");
       else shape.lose();
     }
   }
 
   endAll(reason: string): void {
-    for (const shape of [...this.#index.shapes]) this.#end(shape, reason);
+    for (const shape of [...this.#index.shapes]) this.#end(shape, reason, "database_changed");
   }
 
   /** The database says something else of a table than some shapes know: undefined when it is gone. */
@@ -223,7 +232,7 @@ export class Catalog implements ShapeService {
     let hasGrown = false;
     for (const shape of this.#index.onTable(oid)) {
       const reason = whyShapeEnds(shape.definition, now);
-      if (reason) this.#end(shape, reason);
+      if (reason) this.#end(shape, reason, "table_changed");
       else if (now) {
         hasGrown ||= now.partitions.length > shape.definition.table.partitions.length;
         shape.updateTable(now);
@@ -343,13 +352,14 @@ export class Catalog implements ShapeService {
     this.#index.add(shape, canonical);
   }
 
-  #end(shape: Shape, reason: string, error?: Error): void {
+  #end(shape: Shape, reason: string, kind: EndKind, error?: Error): void {
     if (shape.isGone) return;
-    const { table } = shape.definition;
-    this.#options.logger.info("Shape ended", { handle: shape.handle, table: table.name, reason });
+    this.ends.add(kind);
+    const { handle, definition: { table } } = shape;
+    this.#options.logger.info("Shape ended", { handle, table: table.name, reason, kind });
     this.#index.remove(shape, this.#canonical.get(shape) ?? "");
     this.#ingest?.remove(shape);
-    this.#options.resources.store.dropShape(shape.handle);
+    this.#options.resources.store.dropShape(handle);
     if (table.kind === "partitioned" && this.#index.onTable(table.oid).length === 0) {
       this.#options.resources.store.setPartitions(table.oid, []);
     }

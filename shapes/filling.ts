@@ -1,5 +1,6 @@
 /** Sees new shapes through their first rows: table prepared, snapshot taken, joined to the stream. */
 
+import { SnapshotCounters } from "./counters.ts";
 import { InvalidRequestError, ShapeGoneError, UnavailableError } from "./errors.ts";
 import type { Ingest } from "./ingest.ts";
 import type { ShapeStore } from "./log/store.ts";
@@ -25,6 +26,7 @@ export interface FillingOptions {
 export class Filling {
   readonly #options: FillingOptions;
   readonly #aborts = new Map<Shape, AbortController>();
+  readonly counters: SnapshotCounters = new SnapshotCounters();
 
   constructor(options: FillingOptions) {
     this.#options = options;
@@ -44,13 +46,15 @@ export class Filling {
   async fill(shape: Shape, meta: string): Promise<void> {
     const abort = new AbortController();
     this.#aborts.set(shape, abort);
+    const startMs = performance.now();
     try {
       await this.#prepare(shape);
       if (shape.isGone) return;
       this.#options.store.createShape(shape.handle, meta);
       shape.noteCreated();
-      await this.#readRows(shape, abort.signal);
+      this.counters.rows += await this.#readRows(shape, abort.signal);
       if (shape.isGone) return;
+      this.counters.seconds.observe((performance.now() - startMs) / 1000);
       shape.completeSnapshot();
     } catch (error) {
       if (!shape.isGone) this.#fail(shape, error);
@@ -67,12 +71,12 @@ export class Filling {
     shape.lose();
   }
 
-  async #readRows(shape: Shape, signal: AbortSignal): Promise<void> {
+  async #readRows(shape: Shape, signal: AbortSignal): Promise<number> {
     const { source, store, chunkBytes, ingest } = this.#options;
     const taken = Promise.withResolvers<void>();
     let timer: ReturnType<typeof setTimeout> | undefined;
     try {
-      await fillShape(shape, {
+      return await fillShape(shape, {
         source,
         store,
         chunkBytes,
@@ -108,6 +112,7 @@ export class Filling {
 
   #fail(shape: Shape, error: unknown): void {
     if (shape.isGone) return;
+    this.counters.failures++;
     const reason = error instanceof Error ? error.message : `${error}`;
     this.#options.onFailure(shape, `Its snapshot failed: ${reason}`, toldError(shape, error));
   }

@@ -7,6 +7,7 @@
 
 import { addBlindChange, type BlindChange } from "./blind_change.ts";
 import type { Change, Relation, StreamEvent } from "./change.ts";
+import { type EndKind, IntakeCounters } from "./counters.ts";
 import { type ExternalOptions, ExternalStage } from "./external_stage.ts";
 import { JsonWriter } from "./log/json_writer.ts";
 import { QUEUED_BYTES_HIGH, type ShapeStore } from "./log/store.ts";
@@ -31,7 +32,7 @@ export interface IngestOptions {
   /** What is added to the WAL positions of the stream (`history.ts`). */
   readonly shift: bigint;
   /** The shape is no longer what its table says, or its log can't go on. */
-  rotate(shape: Shape, reason: string): void;
+  rotate(shape: Shape, reason: string, kind: EndKind): void;
   /** The stream has left out something of the shape, which must be reconciled. */
   lose(shape: Shape, reason: string): void;
   /** Changes of the relation came without their old rows. */
@@ -43,6 +44,7 @@ export interface IngestOptions {
 export class Ingest {
   readonly #options: IngestOptions;
   readonly positions: StreamPositions;
+  readonly counters: IntakeCounters = new IntakeCounters();
   readonly #external: ExternalStage;
   readonly #writer = new JsonWriter();
   readonly #shapes = new Set<Shape>();
@@ -260,6 +262,8 @@ export class Ingest {
     const transaction = this.#transaction;
     if (!transaction) return this.positions.reached(endLsn);
     this.#transaction = undefined;
+    this.counters.transactions++;
+    this.counters.changes += this.#op / 2;
     const changed = transaction.commit();
     this.positions.committed(transaction, endLsn, changed.length > 0);
     for (const shape of changed) shape.wake();
@@ -342,7 +346,9 @@ export class Ingest {
   #truncate(transaction: TransactionLog, relations: readonly Relation[]): void {
     for (const { oid } of relations) {
       for (const shape of this.#tables.concernedBy(oid)) {
-        if (!transaction.isSeenBy(shape)) this.#rotate(shape, "The table was truncated");
+        if (!transaction.isSeenBy(shape)) {
+          this.#rotate(shape, "The table was truncated", "truncated");
+        }
       }
     }
   }
@@ -363,7 +369,7 @@ export class Ingest {
     const routes = new RelationRoutes(relation);
     for (const shape of this.#tables.concernedBy(relation.oid)) {
       const problem = routes.tryAdd(shape);
-      if (problem && this.#transaction?.isSeenBy(shape) === false) this.#rotate(shape, problem);
+      if (problem && this.#transaction?.isSeenBy(shape) === false) this.#rotate(shape, ...problem);
     }
     this.#routes.set(relation.oid, routes);
     this.#endReplaced(relation);
@@ -375,12 +381,12 @@ export class Ingest {
       const { oid, schema, name } = shape.definition.table;
       if (oid === relation.oid || schema !== relation.schema || name !== relation.name) continue;
       if (this.#transaction?.isSeenBy(shape) !== false) continue;
-      this.#rotate(shape, "The table was replaced by another of its name");
+      this.#rotate(shape, "The table was replaced by another of its name", "table_changed");
     }
   }
 
-  #rotate(shape: Shape, reason: string): void {
+  #rotate(shape: Shape, reason: string, kind: EndKind): void {
     this.positions.noteEnded();
-    this.#options.rotate(shape, reason);
+    this.#options.rotate(shape, reason, kind);
   }
 }

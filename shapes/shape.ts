@@ -38,6 +38,9 @@ export class Shape implements ServedShape {
   readonly #resources: ShapeResources;
   readonly #tail: Tail;
   #openChunkBytes = 0;
+  /** Since the process started; its own to count. */
+  appendedChanges = 0;
+  appendedBytes = 0;
   #head: Offset = SNAPSHOT_END;
   #isFollowed = true;
   #isFrozen = false;
@@ -226,15 +229,22 @@ export class Shape implements ServedShape {
     return this.#snapshot.chunks;
   }
 
+  /** Where the closed chunks of the log end, and the bytes that lie beyond the last of them. */
+  get logChunks(): { readonly ends: readonly Offset[]; readonly openBytes: number } {
+    return { ends: this.#log.chunkEnds, openBytes: this.#openChunkBytes };
+  }
+
   /** Notes that an item of so many bytes comes next; true if it ends the chunk. */
   countItem(bytes: number): boolean {
     this.#openChunkBytes += bytes;
+    this.appendedChanges++;
     return this.#openChunkBytes >= this.#resources.chunkBytes;
   }
 
   /** Appends to the log; nobody sees it before `publish()`. */
   append(entry: LogEntry, isChunkEnd: boolean): void {
     if (!this.#isFollowed || this.#isFrozen) this.#hide();
+    this.appendedBytes += entry.bytes.length;
     if (this.#earlier.noteAppended(entry.first)) this.#storeStanding();
     this.#resources.tails.push(this.#tail, entry);
     this.#resources.store.appendLog(this.handle, entry);

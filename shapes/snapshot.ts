@@ -31,8 +31,8 @@ export interface SnapshotOptions {
   onVisible(visibility: Visibility): void;
 }
 
-/** Reads the shape's rows and stores them; resolves when all of it is durable. */
-export async function fillShape(shape: Shape, options: SnapshotOptions): Promise<void> {
+/** Reads the shape's rows and stores them; resolves to their number when all of it is durable. */
+export async function fillShape(shape: Shape, options: SnapshotOptions): Promise<number> {
   const { source, store, signal, onReserved } = options;
   const filler = new Filler(shape, options);
   await source.snapshot(snapshotRequest(shape), filler, { onReserved, signal });
@@ -44,6 +44,7 @@ export async function fillShape(shape: Shape, options: SnapshotOptions): Promise
     formatStoredSnapshot({ chunks: shape.snapshotChunks, visibility }),
   );
   await store.flushed();
+  return filler.count;
 }
 
 function snapshotRequest({ definition }: Shape): SnapshotRequest {
@@ -66,6 +67,8 @@ class Filler implements SnapshotSink {
   readonly #encoder: ItemEncoder;
   readonly #columnCount: number;
   #chunkBytes = 0;
+  /** Rows so far. */
+  count = 0;
 
   constructor(shape: Shape, options: SnapshotOptions) {
     this.#shape = shape;
@@ -108,6 +111,7 @@ class Filler implements SnapshotSink {
   readonly #visit = (row: Row): void => {
     const before = this.#writer.length;
     this.#encoder.snapshotRow(this.#writer, row);
+    this.count++;
     this.#chunkBytes += this.#writer.length - before;
     if (this.#chunkBytes >= this.#options.chunkBytes) {
       this.#emit(true);

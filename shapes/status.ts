@@ -28,6 +28,9 @@ export interface ReplicationStatus {
   readonly lagBytes: number | undefined;
   /** Time since the stream last had all that the server had; 0 while it has. */
   readonly lagMs: number | undefined;
+  /** The same for what is durable here and confirmed. */
+  readonly confirmedLagBytes: number | undefined;
+  readonly confirmedLagMs: number | undefined;
   /** Time since the stream last brought anything, a keepalive too. */
   readonly lastProgressMs: number | undefined;
   readonly slot: SlotStatus | undefined;

@@ -41,6 +41,11 @@ export function formatStoredDefinition(
   return JSON.stringify(stored);
 }
 
+/** The rules that it was made by. */
+export function parseStoredRules(text: string): DefinitionRules {
+  return (JSON.parse(text) as Stored).rules;
+}
+
 /**
  * Undefined when it was written by another version, whose shapes have to be made anew. `shared` may
  * give an equal table that is there already.

@@ -5,6 +5,7 @@
  */
 
 import type { Kv } from "@deno/kv";
+import { CommitCounters } from "../counters.ts";
 import { type Commit, openCommit } from "./kv_engine.ts";
 import {
   COMMIT_BYTES_MAX,
@@ -91,6 +92,7 @@ interface Waiter {
 }
 
 export class CommitQueue {
+  readonly counters: CommitCounters = new CommitCounters();
   readonly #write: Commit;
   readonly #options: CommitQueueOptions;
   readonly #limits: CommitLimits;
@@ -173,10 +175,13 @@ export class CommitQueue {
   async #commit(writes: readonly QueuedWrite[]): Promise<Error | undefined> {
     const delays = this.#options.retryDelaysMs ?? RETRY_DELAYS_MS;
     for (let attempt = 0;; attempt++) {
+      const startMs = performance.now();
       try {
         await this.#write(writes);
+        this.counters.seconds.observe((performance.now() - startMs) / 1000);
         return undefined;
       } catch (error) {
+        this.counters.failures++;
         if (attempt >= delays.length) {
           return new Error("Storage cannot be written", { cause: error });
         }
@@ -186,7 +191,10 @@ export class CommitQueue {
   }
 
   #settle(count: number): void {
-    for (const write of this.#queue.splice(0, count)) this.#queuedBytes -= write.bytes;
+    let bytes = 0;
+    for (const write of this.#queue.splice(0, count)) bytes += write.bytes;
+    this.#queuedBytes -= bytes;
+    this.counters.bytes += bytes;
     this.#durable += count;
     this.#options.onCommit(this.#durable);
     const done = this.#waiters.findIndex((waiter) => waiter.number > this.#durable);

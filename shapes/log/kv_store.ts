@@ -6,6 +6,7 @@
 
 import type { Kv } from "@deno/kv";
 import { compareOffsets, formatOffset, type Offset } from "../offset.ts";
+import type { CommitCounters } from "../counters.ts";
 import { CommitQueue, type CommitQueueOptions } from "./commit_queue.ts";
 import { openReadRange, type ReadRange } from "./kv_engine.ts";
 import {
@@ -216,6 +217,10 @@ export class KvStore implements ShapeStore {
 
   get queuedBytes(): number {
     return this.#queue.queuedBytes + this.#logs.collectedBytes;
+  }
+
+  get commits(): CommitCounters {
+    return this.#queue.counters;
   }
 
   onDurable(listener: (appliedLsn: bigint) => void): void {

@@ -30,6 +30,10 @@ export class LogReader {
     this.#chunkEnds = [...chunkEnds];
   }
 
+  get chunkEnds(): readonly Offset[] {
+    return this.#chunkEnds;
+  }
+
   endChunk(last: Offset): void {
     this.#chunkEnds.push(last);
   }

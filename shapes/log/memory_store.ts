@@ -3,6 +3,7 @@
  * survive and as the model of the others. What is written counts as durable in the next turn.
  */
 
+import { CommitCounters } from "../counters.ts";
 import { ShapeGoneError } from "../errors.ts";
 import { compareOffsets, formatOffset, type Offset } from "../offset.ts";
 import type {
@@ -35,6 +36,7 @@ export class MemoryContents {
 }
 
 export class MemoryStore implements ShapeStore {
+  readonly commits: CommitCounters = new CommitCounters();
   readonly #contents: MemoryContents;
   readonly #listeners: ((appliedLsn: bigint) => void)[] = [];
   #settling: Promise<void> | undefined;

@@ -7,6 +7,7 @@
  * throw `RangeError` or `TypeError`.
  */
 
+import type { CommitCounters } from "../counters.ts";
 import type { Offset } from "../offset.ts";
 
 /** Identity of the database that the logs were written from: one history of it. */
@@ -106,6 +107,9 @@ export interface ShapeStore extends AsyncDisposable {
 
   /** Bytes queued and not yet durable: writers should pause above `QUEUED_BYTES_HIGH`. */
   readonly queuedBytes: number;
+
+  /** Of the commits so far: none where nothing is written to a disk. */
+  readonly commits: CommitCounters;
 
   /** The listener is called after each durable commit with the last applied LSN that is durable. */
   onDurable(listener: (appliedLsn: bigint) => void): void;

@@ -24,7 +24,8 @@ export function rowOfItem(
   }));
 }
 
-function asStreamed(kind: HashKind, text: string): string {
+/** A value of the log, spelled as the stream spells it. */
+export function asStreamed(kind: HashKind, text: string): string {
   switch (kind) {
     case "plain":
       return text;

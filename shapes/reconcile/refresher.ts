@@ -3,6 +3,7 @@
  * stream runs those that it has left changes out of, until they can go on with it.
  */
 
+import { type EndKind, ReconcileCounters } from "../counters.ts";
 import { InvalidRequestError, ShapeGoneError, UnavailableError } from "../errors.ts";
 import type { Ingest } from "../ingest.ts";
 import type { ShapeStore, StoredIdentity } from "../log/store.ts";
@@ -27,7 +28,7 @@ export interface RefresherOptions {
   /** A source of another history was met: the logs must go on with it. */
   readonly onForeign: (origin: SourceOrigin, walPosition: bigint) => Promise<void>;
   /** The shape can't be reconciled: its clients start again. */
-  readonly rotate: (shape: Shape, reason: string) => void;
+  readonly rotate: (shape: Shape, reason: string, kind: EndKind) => void;
   readonly intervalMs: number;
   /** Reconciles at a time. */
   readonly concurrency: number;
@@ -62,8 +63,7 @@ export class Refresher {
   #isLooking = false;
   #startedMs = 0;
   #signal = AbortSignal.abort();
-  queries = 0;
-  appendedRows = 0;
+  readonly counters: ReconcileCounters = new ReconcileCounters();
 
   constructor(options: RefresherOptions) {
     this.#options = options;
@@ -73,6 +73,10 @@ export class Refresher {
   /** Shapes being reconciled right now. */
   get running(): number {
     return this.#running.size;
+  }
+
+  isRunning(shape: Shape): boolean {
+    return this.#running.has(shape);
   }
 
   /** Runs until the signal fires and what is under way has ended; never rejects. */
@@ -206,7 +210,9 @@ export class Refresher {
   async #reconcile(shape: Shape): Promise<void> {
     const { source, ingest, store, identity } = this.#options;
     const isStreamed = await this.#isStreamed(shape);
-    this.queries++;
+    const { counters } = this;
+    counters.queries++;
+    const startMs = performance.now();
     const { fold, rows, differences } = await reconcileShape(shape, {
       source,
       ingest,
@@ -217,14 +223,16 @@ export class Refresher {
       fold: this.#folds.take(shape),
       signal: this.#signal,
     });
-    this.appendedRows += differences;
+    counters.seconds.observe((performance.now() - startMs) / 1000);
+    counters.readRows += rows;
+    counters.appendedRows += differences;
     const { handle, definition: { table } } = shape;
     this.#options.logger.debug("Reconciled a shape", {
       handle,
       table: table.name,
       rows,
       differences,
-      tookMs: Math.round(this.#options.nowMs() - this.#turnOf(shape).startedMs),
+      tookMs: Math.round(performance.now() - startMs),
     });
     // While the stream runs the log grows without us.
     if (fold && !isStreamed) this.#folds.keep(shape, fold);
@@ -254,6 +262,7 @@ export class Refresher {
   async #noteFailure(shape: Shape, turn: Turn, error: unknown): Promise<void> {
     const { onForeign, rotate, logger } = this.#options;
     if (this.#signal.aborted || shape.isGone || error instanceof ShapeGoneError) return;
+    this.counters.failures++;
     if (error instanceof ForeignHistoryError) {
       return await onForeign(error.origin, error.walPosition).catch(() => {});
     }
@@ -267,7 +276,8 @@ export class Refresher {
     if (isTransient) return;
     turn.failures++;
     const isOwn = error instanceof InvalidRequestError || error instanceof SnapshotError;
-    if (turn.failures >= FAILURES_MAX || isOwn) rotate(shape, "It can't be reconciled");
+    if (turn.failures < FAILURES_MAX && !isOwn) return;
+    rotate(shape, "It can't be reconciled", "reconcile_failed");
   }
 }
 

@@ -1,6 +1,7 @@
 /** Which shapes a relation of the stream concerns, and how their items are written from its rows. */
 
 import type { Relation } from "../change.ts";
+import type { EndKind } from "../counters.ts";
 import { ItemEncoder } from "../log/item_encoder.ts";
 import type { Row } from "../row.ts";
 import type { Shape } from "../shape.ts";
@@ -63,11 +64,12 @@ export class RelationRoutes {
   }
 
   /** The same for one of many: why it could not be added. It must not stop the stream of the others. */
-  tryAdd(shape: Shape): string | undefined {
+  tryAdd(shape: Shape): [reason: string, kind: EndKind] | undefined {
     try {
-      return this.add(shape) ? undefined : "The table's definition changed";
+      return this.add(shape) ? undefined : ["The table's definition changed", "table_changed"];
     } catch (error) {
-      return `Its filter can't be evaluated: ${error instanceof Error ? error.message : error}`;
+      const reason = error instanceof Error ? error.message : `${error}`;
+      return [`Its filter can't be evaluated: ${reason}`, "filter_failed"];
     }
   }
 

@@ -69,7 +69,7 @@ Deno.test("serve --print-config shows values and sources, masks secrets and warn
       DATABASE_URL: "postgresql://app:tiger@db/app",
       ELECTRIC_SECRET: "hush",
       ELECTRIC_CONFIG_FILE: path,
-      ELECTRIC_PROMETHEUS_PORT: "9000",
+      ELECTRIC_STATSD_HOST: "stats",
     };
     const { code, stdout, stderr } = await electric(["serve", "--print-config", "--port=1"], env);
     assert.equal(code, 0);
@@ -77,7 +77,7 @@ Deno.test("serve --print-config shows values and sources, masks secrets and warn
     assert.match(stdout, /^DATABASE_URL +postgresql:\/\/app:\*\*\*@db\/app +env DATABASE_URL$/m);
     assert.match(stdout, /^ELECTRIC_PORT +1 +flag --port$/m);
     assert(stdout.includes(`file ${path}`));
-    assert.match(stderr, /^Warning: ELECTRIC_PROMETHEUS_PORT is not supported/);
+    assert.match(stderr, /^Warning: ELECTRIC_STATSD_HOST is not supported/);
   } finally {
     await Deno.remove(path);
   }

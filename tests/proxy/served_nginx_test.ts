@@ -101,3 +101,19 @@ Deno.test(`${CLIENTS} clients go through a fallback and back, at the cost of a f
     ok(fetched(answers) < answers.length / 10, `${fetched(answers)} of ${answers.length}`);
   });
 });
+
+Deno.test("what is for operators is not passed on", async () => {
+  await withWorld(async ({ server, nginx }) => {
+    const status = async (url: string) => {
+      const response = await fetch(url);
+      await response.body?.cancel();
+      return response.status;
+    };
+    equal(await status(`${nginx.url}/v1/status`), 200);
+    for (const path of ["/metrics", "//%6detrics/", "/admin/shapes", "/admin/shapes/h-1"]) {
+      equal(await status(`${nginx.url}${path}`), 404, path);
+    }
+    equal(await status(`${server.url}/metrics`), 200);
+    equal(await status(`${server.url}/admin/shapes`), 200);
+  });
+});

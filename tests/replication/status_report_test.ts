@@ -43,6 +43,7 @@ function view(events: readonly ModeEvent[], changes: Partial<HealthView> = {}): 
     slot: "electric_slot_x",
     maxRetainedBytes: undefined,
     caughtUpMs: undefined,
+    confirmedUpMs: undefined,
     nowMs: 5000,
     ...changes,
   };
@@ -76,10 +77,14 @@ Deno.test("connectionStatus() knows nothing of a server that was never reached",
 
 Deno.test("replicationStatus() tells how far the stream is behind", () => {
   const stream = { receivedLsn: 950n, confirmedLsn: 900n, lastReceivedMs: 4500, isPaused: false };
-  const status = replicationStatus(view([REACHABLE, STREAMING], { stream, caughtUpMs: 3000 }));
+  const status = replicationStatus(
+    view([REACHABLE, STREAMING], { stream, caughtUpMs: 3000, confirmedUpMs: 2000 }),
+  );
   assert.equal(status.isAvailable, true);
   assert.equal(status.lagBytes, 50);
   assert.equal(status.lagMs, 2000);
+  assert.equal(status.confirmedLagBytes, 100);
+  assert.equal(status.confirmedLagMs, 3000);
   assert.equal(status.lastProgressMs, 500);
   assert.equal(status.slot?.retainedBytes, 600);
   const caughtUp = replicationStatus(

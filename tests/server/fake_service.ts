@@ -242,6 +242,8 @@ export class FakeService implements ShapeService {
         confirmedLsn: 33333n,
         lagBytes: 0,
         lagMs: 0,
+        confirmedLagBytes: 4096,
+        confirmedLagMs: 1000,
         lastProgressMs: 250,
         slot: undefined,
         ...this.replication,

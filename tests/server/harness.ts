@@ -1,6 +1,8 @@
+import type { ShapeAdmin } from "../../shapes/admin.ts";
 import { SERVER_DEFAULTS, type ServerConfig } from "../../server/config.ts";
 import { openContext, type ServerContext } from "../../server/context.ts";
 import { handleRequest } from "../../server/handler.ts";
+import type { WriteMetrics } from "../../server/metrics.ts";
 import { FakeLogger, FakeService, type FakeShape } from "./fake_service.ts";
 import { ManualClock } from "./manual_clock.ts";
 
@@ -18,13 +20,17 @@ export interface Harness {
 }
 
 /** A handler over a scripted service that knows the table `items`, whose shape is `h-items`. */
-export function openHarness(config: Partial<ServerConfig> = {}): Harness {
+export function openHarness(
+  config: Partial<ServerConfig> = {},
+  operator: { metrics?: WriteMetrics; admin?: ShapeAdmin } = {},
+): Harness {
   const service = new FakeService();
   const shape = service.add("items");
   const logger = new FakeLogger();
   const clock = new ManualClock();
   const shutdown = new AbortController();
   const context = openContext({
+    ...operator,
     service,
     status: () => service.report(),
     config: { ...SERVER_DEFAULTS, version: "1.2.3", ...config },

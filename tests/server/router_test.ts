@@ -1,5 +1,5 @@
 import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
-import { isAuthorized, matchRoute, splitTarget } from "../../server/router.ts";
+import { isAuthorized, matchRoute, type Route, splitTarget } from "../../server/router.ts";
 import { parseQuery } from "../../server/query.ts";
 
 const TARGETS: [string, string, string][] = [
@@ -43,6 +43,21 @@ const ROUTES: [string, string, string][] = [
   ["GET", "/health", "notFound"],
   ["GET", "/health/shape", "notFound"],
   ["GET", "/v1/ready", "notFound"],
+  ["GET", "/metrics", "metrics"],
+  ["HEAD", "//m%65trics/", "metrics"],
+  ["POST", "/metrics", "notFound"],
+  ["GET", "/v1/metrics", "notFound"],
+  ["GET", "/metrics/x", "notFound"],
+  ["GET", "/admin/shapes", "adminShapes"],
+  ["HEAD", "/%61dmin//shapes/", "adminShapes"],
+  ["DELETE", "/admin/shapes", "notFound"],
+  ["GET", "/admin", "notFound"],
+  ["GET", "/admin%2Fshapes", "notFound"],
+  ["GET", "/admin/shapes/h-1", "adminShape"],
+  ["HEAD", "/admin/%73hapes//h-1", "adminShape"],
+  ["DELETE", "/admin/shapes/h-1", "notFound"],
+  ["GET", "/admin/shapes/a%2Fb", "notFound"],
+  ["GET", "/admin/shapes/h-1/x", "notFound"],
   ["GET", "/", "root"],
   ["GET", "//", "root"],
   ["OPTIONS", "/", "notFound"],
@@ -76,12 +91,17 @@ const SECRETS: [string, boolean][] = [
 for (const [query, expected] of SECRETS) {
   Deno.test(`isAuthorized() says ${expected} to "${query}"`, () => {
     const read = parseQuery(query) ?? new Map();
-    for (const kind of ["shape", "deleteShape"] as const) {
-      equal(isAuthorized({ kind }, read, "abc"), expected);
-      equal(isAuthorized({ kind }, read, undefined), true);
+    const guarded = ["shape", "deleteShape", "adminShapes"] as const;
+    const routes: Route[] = [
+      ...guarded.map((kind) => ({ kind })),
+      { kind: "adminShape", handle: "h-1" },
+    ];
+    for (const route of routes) {
+      equal(isAuthorized(route, read, "abc"), expected);
+      equal(isAuthorized(route, read, undefined), true);
     }
     equal(isAuthorized({ kind: "preflight" }, read, "abc"), true);
-    for (const kind of ["health", "status", "probeLive", "probeReady"] as const) {
+    for (const kind of ["health", "status", "probeLive", "probeReady", "metrics"] as const) {
       equal(isAuthorized({ kind }, read, "abc"), true);
     }
   });

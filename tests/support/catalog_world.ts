@@ -29,7 +29,7 @@ export async function start(store = new DrivenStore({ isPrompt: true }), chunkBy
     confirm: () => {},
     ancestors: (oid) => source.ancestors(oid),
     shift: state.identity?.shift ?? 0n,
-    rotate: (shape, reason) => catalog.rotate(shape, reason),
+    rotate: (shape, reason, kind) => catalog.rotate(shape, reason, kind),
     lose: (shape, reason) => catalog.lose(shape, reason),
     unprepared: () => {},
     external: {

@@ -4,6 +4,7 @@
  * shapes/log/store.ts and is strict about what callers must not do.
  */
 
+import { CommitCounters } from "../../shapes/counters.ts";
 import { ShapeGoneError } from "../../shapes/errors.ts";
 import type {
   LogEntry,
@@ -43,6 +44,7 @@ export interface DrivenStoreOptions {
 }
 
 export class DrivenStore implements ShapeStore {
+  readonly commits = new CommitCounters();
   /** What was asked of it, in order. */
   readonly calls: string[] = [];
   readonly #options: DrivenStoreOptions;

@@ -1,0 +1,209 @@
+/** `inspect-shape`: what a server, or its storage, has of a shape, and whether that is right. */
+
+import type { AdminShape, AdminShapeDetail } from "../server/admin.ts";
+import { parseRequestedTable } from "../shapes/definition.ts";
+import { UsageError } from "./command_line.ts";
+import { resolveConfig } from "./config.ts";
+import {
+  formatInspectHelp,
+  type InspectOptions,
+  parseInspectOptions,
+  type Wish,
+} from "./inspect/inspect_options.ts";
+import {
+  formatChunks,
+  formatDetail,
+  formatDifference,
+  formatItem,
+  formatList,
+  sortShapes,
+} from "./inspect/inspect_text.ts";
+import { RowTable } from "./inspect/row_table.ts";
+import { ServedShapes } from "./inspect/served_shapes.ts";
+import type { LogItem, ShapeReader } from "./inspect/shape_reader.ts";
+import { StoredShapes } from "./inspect/stored_shapes.ts";
+import { type Verdict, verifyShape } from "./inspect/verify.ts";
+import { LineLogger } from "./logger.ts";
+import { openPostgres } from "./open_postgres.ts";
+
+export interface InspectIo {
+  readonly env: Readonly<Record<string, string>>;
+  readonly write: (text: string) => void;
+}
+
+/** The exit code: 1 for a shape that does not agree with the database. Throws `UsageError`. */
+export async function runInspectShape(args: readonly string[], io: InspectIo): Promise<number> {
+  const options = parseInspectOptions(args, io.env);
+  const { wish, storageDir } = options;
+  if (wish.kind === "help") {
+    io.write(formatInspectHelp());
+    return 0;
+  }
+  await using reader: ShapeReader = storageDir === undefined
+    ? new ServedShapes(options.url, options.secret)
+    : await StoredShapes.open(storageDir);
+  if (wish.kind === "list") {
+    await writeList(reader, wish.sort ?? "table", options.isJson, io);
+    return 0;
+  }
+  const shape = await findShape(reader, wish);
+  return await inspect(shape, reader, options, io);
+}
+
+async function writeList(
+  reader: ShapeReader,
+  sort: string,
+  isJson: boolean,
+  { write }: InspectIo,
+): Promise<void> {
+  const list = await reader.list();
+  const sorted = { ...list, shapes: sortShapes(list.shapes, sort) };
+  write(isJson ? `${JSON.stringify(sorted)}\n` : formatList(sorted));
+}
+
+async function findShape(
+  reader: ShapeReader,
+  wish: Wish & { kind: "handle" | "table" },
+): Promise<AdminShapeDetail> {
+  const handle = wish.kind === "handle" ? wish.handle : await findHandle(reader, wish);
+  const shape = await reader.describe(handle);
+  if (shape) return shape;
+  throw new Error(`There is no shape "${handle}" in ${reader.place}: --list shows all`);
+}
+
+async function findHandle(
+  reader: ShapeReader,
+  { definition, isLoose }: Wish & { kind: "table" },
+): Promise<string> {
+  const found = await reader.find(definition);
+  if (found) return found.handle;
+  const { schema, name } = parseRequestedTable(definition.table);
+  const others = (await reader.list()).shapes.filter(({ table }) =>
+    table.schema === schema && table.name === name
+  );
+  if (isLoose && others.length === 1) return others[0].handle;
+  const reason = `There is no such shape on "${definition.table}" in ${reader.place}`;
+  if (others.length === 0) throw new Error(reason);
+  const lines = others.map(describeShort).join("\n");
+  throw new UsageError(`${reason}; these are there:\n${lines}`);
+}
+
+function describeShort({ handle, where, columns, replica }: AdminShape): string {
+  return `  ${handle}  ${JSON.stringify({ where, columns, replica })}`;
+}
+
+interface Found {
+  readonly table: RowTable;
+  /** Of the whole log, or of one key, where they were asked for. */
+  readonly items: readonly LogItem[];
+}
+
+async function inspect(
+  shape: AdminShapeDetail,
+  reader: ShapeReader,
+  options: InspectOptions,
+  io: InspectIo,
+): Promise<number> {
+  const verdict = options.isVerified
+    ? await verify(shape, reader, options.databaseUrl ?? "")
+    : undefined;
+  const found = await readShape(shape, reader, options);
+  io.write(
+    options.isJson
+      ? formatDocument(shape, found, options, verdict)
+      : formatText(shape, found, options, verdict),
+  );
+  return verdict && verdict.differences.length > 0 ? 1 : 0;
+}
+
+async function readShape(
+  shape: AdminShapeDetail,
+  reader: ShapeReader,
+  { hasLog, key }: InspectOptions,
+): Promise<Found> {
+  const table = new RowTable();
+  const kept: LogItem[] = [];
+  for await (const items of reader.read(shape)) {
+    for (const item of items) {
+      table.apply(item);
+      if (key === undefined ? hasLog : item.key === key) kept.push(item);
+    }
+  }
+  return { table, items: kept };
+}
+
+function formatText(
+  shape: AdminShapeDetail,
+  { table, items }: Found,
+  { hasRows, hasLog, hasChunks, key, isVerified }: InspectOptions,
+  verdict: Verdict | undefined,
+): string {
+  const parts: string[] = [];
+  if (!hasRows && !hasLog && !hasChunks && key === undefined && !isVerified) {
+    parts.push(formatDetail(shape, table.items, table.rows.size));
+  }
+  if (hasChunks) parts.push(formatChunks(shape));
+  if (hasRows) { for (const row of table.rows.values()) parts.push(`${JSON.stringify(row)}\n`); }
+  parts.push(...items.map(formatItem));
+  if (verdict) {
+    parts.push(...verdict.differences.map(formatDifference));
+    const count = verdict.differences.length;
+    parts.push(
+      count === 0
+        ? `The shape has the ${verdict.rows} rows that the database has\n`
+        : `${count} of the rows differ; the database has ${verdict.rows}\n`,
+    );
+  }
+  return parts.join("");
+}
+
+function formatDocument(
+  shape: AdminShapeDetail,
+  { table, items }: Found,
+  { hasRows, hasLog, key }: InspectOptions,
+  verdict: Verdict | undefined,
+): string {
+  const document = {
+    ...shape,
+    items: table.items,
+    row_count: table.rows.size,
+    ...hasRows ? { rows: [...table.rows].map(([key, value]) => ({ key, value })) } : {},
+    ...hasLog || key !== undefined ? { messages: items } : {},
+    ...verdict ? { verified: verdict } : {},
+  };
+  return `${JSON.stringify(document)}\n`;
+}
+
+async function verify(
+  shape: AdminShapeDetail,
+  reader: ShapeReader,
+  databaseUrl: string,
+): Promise<Verdict> {
+  if (shape.log === "changes_only") {
+    throw new UsageError("A shape with log=changes_only has no rows to compare");
+  }
+  const { config, problems } = resolveConfig({
+    flags: new Map([["database-url", databaseUrl], ["insecure", "true"], ["db-pool-size", "1"]]),
+    env: {},
+    file: undefined,
+    readText: () => "",
+  });
+  if (problems.length > 0) throw new UsageError(problems.join("\n"));
+  await using stack = new AsyncDisposableStack();
+  const { source } = openPostgres(config, stack, () => SILENT, () => false);
+  const isAtRest = reader instanceof StoredShapes;
+  return await verifyShape(shape, {
+    reader,
+    source,
+    isAtRest,
+    signal: new AbortController().signal,
+  });
+}
+
+const SILENT = new LineLogger({
+  level: "error",
+  format: "json",
+  isColored: false,
+  nowMs: Date.now,
+  write: () => {},
+});
