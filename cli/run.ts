@@ -3,8 +3,9 @@
 import { type Command, isColorRefused, parseCommandLine, UsageError } from "./command_line.ts";
 import { resolveConfig, type ResolvedConfig } from "./config.ts";
 import { CONFIG_FILE_ENV, warnOfForeign } from "./foreign_env.ts";
-import { formatHelp, VERSION } from "./help.ts";
+import { formatHelp, formatVersion } from "./help.ts";
 import { LineLogger } from "./logger.ts";
+import { loadNativeAddon } from "./native_addon.ts";
 import type { ServeConfig } from "./options.ts";
 import { formatConfig } from "./print_config.ts";
 import { redact } from "./redact.ts";
@@ -12,6 +13,10 @@ import { redact } from "./redact.ts";
 const EXIT_OK = 0;
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
+
+const NO_DEMO =
+  "The compiled program may run no other, so it can't start a Postgres for the demo: " +
+  "run `npx -y deno@2.9.6 task demo` in the source, or `electric-ts serve` on a Postgres of yours";
 
 type Env = Readonly<Record<string, string>>;
 
@@ -46,7 +51,7 @@ async function runCommand(command: Command, env: Env, isColorAllowed: boolean): 
       writeOutput(formatHelp(command.topic));
       return EXIT_OK;
     case "version":
-      writeOutput(`electric-ts ${VERSION}\n`);
+      writeOutput(formatVersion());
       return EXIT_OK;
     case "serve":
       return await runServe(command, env, isColorAllowed);
@@ -70,7 +75,8 @@ async function runServe(
   if (command.isPrintConfig) return EXIT_OK;
   const logger = openLogger(resolved.config, env, isColorAllowed);
   for (const warning of warnings) logger.warn(warning);
-  const { serve } = await import("./serve.ts");
+  const { storageDir } = resolved.config;
+  const { serve } = await loadNativeAddon(storageDir, () => import("./serve.ts"));
   await untilSignal((signal) => serve(resolved.config, logger, signal));
   return EXIT_OK;
 }
@@ -95,6 +101,7 @@ async function runDemo(
   env: Env,
   isColorAllowed: boolean,
 ): Promise<number> {
+  if (Deno.build.standalone) throw new Error(NO_DEMO);
   // The demo is its own world: only its flags are looked at.
   const flags = new Map([["insecure", "true"], ["log-level", "warn"], ...command.flags]);
   const { demo, DEMO_DATABASE_URL } = await import("./demo.ts");
