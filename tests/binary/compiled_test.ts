@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { type Row, Shape, ShapeStream } from "@electric-sql/client";
 import manifest from "../../deno.json" with { type: "json" };
 import { testDatabase } from "../support/postgres.ts";
-import { listLibraries, SEALED_USER, SealedRoot } from "../support/sealed_root.ts";
+import { listLibraries, SEALED_STORAGE, SEALED_USER, SealedRoot } from "../support/sealed_root.ts";
 import { freePort, pause, ServerProcess } from "../support/server_process.ts";
 import { until } from "../support/shape_requests.ts";
 
@@ -141,7 +141,7 @@ async function assertIsSealed(pid: number): Promise<void> {
     .filter(([, , , , point, options]) =>
       !/^\/(?:proc|dev)\b/.test(point) && !/\bro\b/.test(options)
     );
-  assert.deepEqual(writable.map((fields) => fields[4]), ["/var/lib/electric-ts"]);
+  assert.deepEqual(writable.map((fields) => fields[4]), [SEALED_STORAGE]);
 }
 
 /** The official client's rows equal the table's after writes of each kind. */

@@ -14,7 +14,7 @@ const DISTROLESS_LIBRARIES =
 export const SEALED_USER = 65532;
 
 /** Where the storage directory is seen in the root. */
-const STORAGE = "/var/lib/electric-ts";
+export const SEALED_STORAGE = "/var/lib/electric-ts";
 const DEVICES = ["null", "zero", "random", "urandom"];
 
 export class SealedRoot implements AsyncDisposable {
@@ -30,7 +30,7 @@ export class SealedRoot implements AsyncDisposable {
   static async make(binary: string): Promise<SealedRoot> {
     const folder = await Deno.makeTempDir({ prefix: "electric-ts-sealed-" });
     const root = join(folder, "root");
-    for (const path of ["dev", "etc", "proc", STORAGE]) {
+    for (const path of ["dev", "etc", "proc", SEALED_STORAGE]) {
       await Deno.mkdir(join(root, path), { recursive: true });
     }
     for (const name of DEVICES) await Deno.writeTextFile(join(root, "dev", name), "");
@@ -83,8 +83,8 @@ exec unshare $map --mount --propagation private /bin/sh -euc '
   mount --rbind /proc "$root/proc"
 ${devices.join("\n")}
   if [ -n "\${ELECTRIC_STORAGE_DIR:-}" ]; then
-    mount --bind "$ELECTRIC_STORAGE_DIR" "$root${STORAGE}"
-    export ELECTRIC_STORAGE_DIR=${STORAGE}
+    mount --bind "$ELECTRIC_STORAGE_DIR" "$root${SEALED_STORAGE}"
+    export ELECTRIC_STORAGE_DIR=${SEALED_STORAGE}
   fi
   mount -o remount,bind,ro "$root"
   exec chroot $user "$root" /electric-ts "$@"' electric-ts "$@"
