@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { type Row, Shape, ShapeStream } from "@electric-sql/client";
 import manifest from "../../deno.json" with { type: "json" };
 import { testDatabase } from "../support/postgres.ts";
-import { listLibraries, SEALED_STORAGE, SEALED_USER, SealedRoot } from "../support/sealed_root.ts";
+import { listLibraries, SEALED_USER, SealedRoot } from "../support/sealed_root.ts";
 import { freePort, pause, ServerProcess } from "../support/server_process.ts";
 import { until } from "../support/shape_requests.ts";
 
@@ -122,7 +122,7 @@ Deno.test("it syncs as an ordinary user in a read-only root that holds nothing e
       streamId: database.name,
       command: { path: root.program, args: ["serve"] },
     });
-    await assertIsSealed(server.pid);
+    await assertIsSealed(server);
     await followWrites(server.url, database.sql);
     const { code, stderr } = await server.stop();
     assert.equal(code, 0, stderr);
@@ -132,7 +132,7 @@ Deno.test("it syncs as an ordinary user in a read-only root that holds nothing e
 });
 
 /** By what Linux says of the process. */
-async function assertIsSealed(pid: number): Promise<void> {
+async function assertIsSealed({ pid, storageDir }: ServerProcess): Promise<void> {
   const status = await Deno.readTextFile(`/proc/${pid}/status`);
   const ids = /^Uid:\t(\d+)/m.exec(status)?.[1];
   assert.equal(Number(ids), Deno.uid() === 0 ? SEALED_USER : Deno.uid());
@@ -141,7 +141,7 @@ async function assertIsSealed(pid: number): Promise<void> {
     .filter(([, , , , point, options]) =>
       !/^\/(?:proc|dev)\b/.test(point) && !/\bro\b/.test(options)
     );
-  assert.deepEqual(writable.map((fields) => fields[4]), [SEALED_STORAGE]);
+  assert.deepEqual(writable.map((fields) => fields[4]), [storageDir]);
 }
 
 /** The official client's rows equal the table's after writes of each kind. */

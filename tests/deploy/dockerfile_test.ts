@@ -1,6 +1,8 @@
 import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
 import { readProjectFile } from "../support/source_tree.ts";
-import { SEALED_STORAGE, SEALED_USER } from "../support/sealed_root.ts";
+import { SEALED_USER } from "../support/sealed_root.ts";
+
+const STORAGE = "/var/lib/electric-ts";
 
 interface Instruction {
   readonly name: string;
@@ -51,11 +53,11 @@ Deno.test("the program runs as an ordinary user, by number", () => {
   deepEqual(valuesOf("USER"), [`${SEALED_USER}:${SEALED_USER}`]);
 });
 
-Deno.test("the storage is a volume that belongs to the user, and what the sealed root has", () => {
-  deepEqual(valuesOf("VOLUME"), [SEALED_STORAGE]);
-  deepEqual(valuesOf("ENV"), [`ELECTRIC_STORAGE_DIR=${SEALED_STORAGE}`]);
+Deno.test("the storage is a volume that belongs to the user, and named by the variable", () => {
+  deepEqual(valuesOf("VOLUME"), [STORAGE]);
+  deepEqual(valuesOf("ENV"), [`ELECTRIC_STORAGE_DIR=${STORAGE}`]);
   const owner = `--chown=${SEALED_USER}:${SEALED_USER}`;
-  ok(valuesOf("COPY").some((copy) => copy.includes(owner) && copy.endsWith(` ${SEALED_STORAGE}`)));
+  ok(valuesOf("COPY").some((copy) => copy.includes(owner) && copy.endsWith(` ${STORAGE}`)));
 });
 
 Deno.test("programs are started without a shell", () => {

@@ -3,9 +3,10 @@ import { parse, parseAllDocuments } from "yaml";
 import { listOptions } from "../../cli/options.ts";
 import manifest from "../../deno.json" with { type: "json" };
 import { readProjectFile } from "../support/source_tree.ts";
-import { SEALED_STORAGE, SEALED_USER } from "../support/sealed_root.ts";
+import { SEALED_USER } from "../support/sealed_root.ts";
 
 const IMAGE = `electric-ts:${manifest.version}`;
+const STORAGE = "/var/lib/electric-ts";
 /** The process ends within ten seconds of SIGTERM. */
 const GRACE_SECONDS = 15;
 
@@ -40,7 +41,7 @@ Deno.test("compose keeps the server sealed, its storage in a volume, and no secr
   equal(server.image, IMAGE);
   equal(server.read_only, true);
   deepEqual(server.cap_drop, ["ALL"]);
-  deepEqual(server.volumes, [`storage:${SEALED_STORAGE}`]);
+  deepEqual(server.volumes, [`storage:${STORAGE}`]);
   ok(Object.hasOwn(compose.volumes, "storage"));
   equal(server.stop_grace_period, `${GRACE_SECONDS}s`);
   for (const port of server.ports) match(port, /^127\.0\.0\.1:/);
@@ -60,7 +61,7 @@ Deno.test("Kubernetes never runs two pods, and each part names the others rightl
   const claim = objects.get("PersistentVolumeClaim");
   deepEqual(claim.spec.accessModes, ["ReadWriteOnce"]);
   equal(pod.volumes[0].persistentVolumeClaim.claimName, claim.metadata.name);
-  deepEqual(container.volumeMounts, [{ name: pod.volumes[0].name, mountPath: SEALED_STORAGE }]);
+  deepEqual(container.volumeMounts, [{ name: pod.volumes[0].name, mountPath: STORAGE }]);
 });
 
 Deno.test("Kubernetes probes the routes that are made for it", () => {

@@ -13,8 +13,6 @@ const DISTROLESS_LIBRARIES =
 /** `nonroot` of the distroless images. */
 export const SEALED_USER = 65532;
 
-/** Where the storage directory is seen in the root. */
-export const SEALED_STORAGE = "/var/lib/electric-ts";
 const DEVICES = ["null", "zero", "random", "urandom"];
 
 export class SealedRoot implements AsyncDisposable {
@@ -30,7 +28,7 @@ export class SealedRoot implements AsyncDisposable {
   static async make(binary: string): Promise<SealedRoot> {
     const folder = await Deno.makeTempDir({ prefix: "electric-ts-sealed-" });
     const root = join(folder, "root");
-    for (const path of ["dev", "etc", "proc", SEALED_STORAGE]) {
+    for (const path of ["dev", "etc", "proc"]) {
       await Deno.mkdir(join(root, path), { recursive: true });
     }
     for (const name of DEVICES) await Deno.writeTextFile(join(root, "dev", name), "");
@@ -83,8 +81,8 @@ exec unshare $map --mount --propagation private /bin/sh -euc '
   mount --rbind /proc "$root/proc"
 ${devices.join("\n")}
   if [ -n "\${ELECTRIC_STORAGE_DIR:-}" ]; then
-    mount --bind "$ELECTRIC_STORAGE_DIR" "$root${SEALED_STORAGE}"
-    export ELECTRIC_STORAGE_DIR=${SEALED_STORAGE}
+    mkdir -p "$root$ELECTRIC_STORAGE_DIR"
+    mount --bind "$ELECTRIC_STORAGE_DIR" "$root$ELECTRIC_STORAGE_DIR"
   fi
   mount -o remount,bind,ro "$root"
   exec chroot $user "$root" /electric-ts "$@"' electric-ts "$@"
