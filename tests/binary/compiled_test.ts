@@ -127,7 +127,10 @@ Deno.test("it syncs as an ordinary user in a read-only root that holds nothing e
     const { code, stderr } = await server.stop();
     assert.equal(code, 0, stderr);
     const left = [...Deno.readDirSync(server.storageDir)].map(({ name }) => name);
-    assert.deepEqual(left.filter((name) => !/^(?:lock|shapes\.sqlite(?:-\w+)?)$/.test(name)), []);
+    assert.deepEqual(
+      left.filter((name) => !/^(?:format|lock|shapes\.sqlite(?:-\w+)?)$/.test(name)),
+      [],
+    );
   });
 });
 
