@@ -18,6 +18,11 @@ const NO_DEMO =
   "The compiled program may run no other, so it can't start a Postgres for the demo: " +
   "run `npx -y deno@2.9.6 task demo` in the source, or `electric-ts serve` on a Postgres of yours";
 
+/** Those that ask a process to end; Windows knows no SIGTERM. */
+const ENDING_SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
+  ? ["SIGINT", "SIGBREAK"]
+  : ["SIGINT", "SIGTERM"];
+
 type Env = Readonly<Record<string, string>>;
 
 /** Runs a command to its end and returns the exit code. */
@@ -113,10 +118,10 @@ async function runDemo(
   return EXIT_OK;
 }
 
-/** The first SIGINT or SIGTERM asks the work to end; a second one ends the process at once. */
+/** The first such signal asks the work to end; a second one ends the process at once. */
 async function untilSignal(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
   const controller = new AbortController();
-  const handlers = (["SIGINT", "SIGTERM"] as const).map((name) => {
+  const handlers = ENDING_SIGNALS.map((name) => {
     const handle = () => {
       if (controller.signal.aborted) Deno.exit(name === "SIGINT" ? 130 : 143);
       controller.abort(new DOMException(`Received ${name}`, "AbortError"));

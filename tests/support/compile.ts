@@ -7,17 +7,24 @@
 import { isAbsolute, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import manifest from "../../deno.json" with { type: "json" };
 import { fetchNpmRuntime, NPM_RUNTIME_TARGET, type NpmRuntime } from "./npm_runtime.ts";
 import { stageSource } from "./staged_source.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
-export const TARGETS: Readonly<Record<string, string>> = {
-  "linux-x64": "x86_64-unknown-linux-gnu",
-  "linux-arm64": "aarch64-unknown-linux-gnu",
-  "macos-x64": "x86_64-apple-darwin",
-  "macos-arm64": "aarch64-apple-darwin",
-  "windows-x64": "x86_64-pc-windows-msvc",
+interface Target {
+  readonly triple: string;
+  /** Its native addon of KV: an optional dependency, so Deno downloads its own machine's alone. */
+  readonly addon: string;
+}
+
+export const TARGETS: Readonly<Record<string, Target>> = {
+  "linux-x64": { triple: "x86_64-unknown-linux-gnu", addon: "kv-linux-x64-gnu" },
+  "linux-arm64": { triple: "aarch64-unknown-linux-gnu", addon: "kv-linux-arm64-gnu" },
+  "macos-x64": { triple: "x86_64-apple-darwin", addon: "kv-darwin-x64" },
+  "macos-arm64": { triple: "aarch64-apple-darwin", addon: "kv-darwin-arm64" },
+  "windows-x64": { triple: "x86_64-pc-windows-msvc", addon: "kv-win32-x64-msvc" },
 };
 
 /**
@@ -72,13 +79,13 @@ export function planCompile(args: readonly string[]): CompilePlan {
 }
 
 function ownTarget(): string {
-  const own = Object.entries(TARGETS).find(([, triple]) => triple === Deno.build.target);
+  const own = Object.entries(TARGETS).find(([, { triple }]) => triple === Deno.build.target);
   return own?.[0] ?? Deno.build.target;
 }
 
 /** Arguments of `deno` for the staged source. */
 export function compileArgs({ target, output }: CompilePlan): string[] {
-  const triple = target === undefined ? [] : ["--target", TARGETS[target]];
+  const triple = target === undefined ? [] : ["--target", TARGETS[target].triple];
   const path = isAbsolute(output) ? output : join(ROOT, output);
   return ["compile", "--no-check", "--quiet", ...triple, ...PERMISSIONS, "-o", path, "main.ts"];
 }
@@ -94,9 +101,27 @@ async function compile(plan: CompilePlan): Promise<boolean> {
     const runtime = plan.isRuntimeFromNpm ? await fetchNpmRuntime(folder) : undefined;
     const source = join(folder, "source");
     await stageSource(source, await readCommit());
+    await cachePackages(source, plan.target ?? ownTarget());
     return await runCompile(plan, source, runtime);
   } finally {
     await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/**
+ * Downloads what is embedded, with the Deno that runs us: it was given the network's certificates,
+ * which another one may not know.
+ */
+async function cachePackages(source: string, target: string): Promise<void> {
+  const [, version] = manifest.imports["@deno/kv"].split("@deno/kv@");
+  const addon = `npm:@deno/${TARGETS[target].addon}@${version}`;
+  for (const args of [["cache", "main.ts"], ["cache", "--no-config", "--no-lock", addon]]) {
+    const { success, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: [...args, "--quiet"],
+      cwd: source,
+      stdin: "null",
+    }).output();
+    if (!success) throw new Error(`Can't download packages: ${new TextDecoder().decode(stderr)}`);
   }
 }
 
