@@ -2,9 +2,12 @@
 
 import { COMMAND_NAMES, type CommandName, type Flag, flagsOf } from "./command_line.ts";
 import { formatInitial, listOptions } from "./options.ts";
+import build from "./build.json" with { type: "json" };
 import manifest from "../deno.json" with { type: "json" };
 
 export const VERSION: string = manifest.version;
+/** What the program was compiled from; "source" when it was not. */
+const COMMIT: string = build.commit;
 
 interface CommandDoc {
   readonly summary: string;
@@ -32,8 +35,13 @@ const COMMANDS: Readonly<Record<CommandName, CommandDoc>> = {
     examples: ["electric-ts help serve"],
     notes: "",
   },
-  version: { summary: "Shows the version", examples: ["electric-ts version"], notes: "" },
+  version: { summary: "Shows version and commit", examples: ["electric-ts version"], notes: "" },
 };
+
+/** What `version` prints; ends with a newline. */
+export function formatVersion(): string {
+  return `electric-ts ${VERSION} (${COMMIT})\n`;
+}
 
 /** Help of a command, or of all of it; ends with a newline. */
 export function formatHelp(topic: CommandName | undefined): string {

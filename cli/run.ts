@@ -3,8 +3,9 @@
 import { type Command, isColorRefused, parseCommandLine, UsageError } from "./command_line.ts";
 import { resolveConfig, type ResolvedConfig } from "./config.ts";
 import { CONFIG_FILE_ENV, warnOfForeign } from "./foreign_env.ts";
-import { formatHelp, VERSION } from "./help.ts";
+import { formatHelp, formatVersion } from "./help.ts";
 import { LineLogger } from "./logger.ts";
+import { loadNativeAddon } from "./native_addon.ts";
 import type { ServeConfig } from "./options.ts";
 import { formatConfig } from "./print_config.ts";
 import { redact } from "./redact.ts";
@@ -12,6 +13,15 @@ import { redact } from "./redact.ts";
 const EXIT_OK = 0;
 const EXIT_FAILED = 1;
 const EXIT_USAGE = 2;
+
+const NO_DEMO =
+  "The compiled program may run no other, so it can't start a Postgres for the demo: " +
+  "run `npx -y deno@2.9.6 task demo` in the source, or `electric-ts serve` on a Postgres of yours";
+
+/** Those that ask a process to end; Windows knows no SIGTERM. */
+const ENDING_SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
+  ? ["SIGINT", "SIGBREAK"]
+  : ["SIGINT", "SIGTERM"];
 
 type Env = Readonly<Record<string, string>>;
 
@@ -47,7 +57,7 @@ async function runCommand(command: Command, env: Env, isColorAllowed: boolean): 
       writeOutput(formatHelp(command.topic));
       return EXIT_OK;
     case "version":
-      writeOutput(`electric-ts ${VERSION}\n`);
+      writeOutput(formatVersion());
       return EXIT_OK;
     case "serve":
       return await runServe(command, env, isColorAllowed);
@@ -76,7 +86,8 @@ async function runServe(
   if (command.isPrintConfig) return EXIT_OK;
   const logger = openLogger(resolved.config, env, isColorAllowed);
   for (const warning of warnings) logger.warn(warning);
-  const { serve } = await import("./serve.ts");
+  const { storageDir } = resolved.config;
+  const { serve } = await loadNativeAddon(storageDir, () => import("./serve.ts"));
   await untilSignal((signal) => serve(resolved.config, logger, signal));
   return EXIT_OK;
 }
@@ -101,6 +112,7 @@ async function runDemo(
   env: Env,
   isColorAllowed: boolean,
 ): Promise<number> {
+  if (Deno.build.standalone) throw new Error(NO_DEMO);
   // The demo is its own world: only its flags are looked at.
   const flags = new Map([["insecure", "true"], ["log-level", "warn"], ...command.flags]);
   const { demo, DEMO_DATABASE_URL } = await import("./demo.ts");
@@ -112,10 +124,10 @@ async function runDemo(
   return EXIT_OK;
 }
 
-/** The first SIGINT or SIGTERM asks the work to end; a second one ends the process at once. */
+/** The first such signal asks the work to end; a second one ends the process at once. */
 async function untilSignal(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
   const controller = new AbortController();
-  const handlers = (["SIGINT", "SIGTERM"] as const).map((name) => {
+  const handlers = ENDING_SIGNALS.map((name) => {
     const handle = () => {
       if (controller.signal.aborted) Deno.exit(name === "SIGINT" ? 130 : 143);
       controller.abort(new DOMException(`Received ${name}`, "AbortError"));

@@ -34,6 +34,7 @@ import type { ServeConfig } from "./options.ts";
 import { databaseUrl, openPostgres } from "./open_postgres.ts";
 import { readFigures } from "./read_figures.ts";
 import { countRequests } from "./request_activity.ts";
+import { claimStorageFormat } from "./storage_format.ts";
 import { lockStorage } from "./storage_lock.ts";
 import { StreamIntake } from "./stream_intake.ts";
 import { warmUp } from "./warm_up.ts";
@@ -245,6 +246,7 @@ async function openStore(
   if (storageDir === ":memory:") return stack.use(new MemoryStore());
   await Deno.mkdir(storageDir, { recursive: true });
   stack.use(await lockStorage(storageDir));
+  await claimStorageFormat(storageDir);
   const kv = await openKv(join(storageDir, "shapes.sqlite"));
   return stack.use(new KvStore(kv, { onFailure: (error) => failure.abort(error) }));
 }

@@ -20,7 +20,7 @@ export interface DatabaseUrl {
   readonly password: string;
   readonly database: string;
   readonly sslMode: SslMode;
-  /** Path given as `sslrootcert`: read it and hand it to `withCaCertificate`. */
+  /** Path given as `sslrootcert`, unless "system": read it and hand it to `withCaCertificate`. */
   readonly caFile: string | undefined;
   /** PEM text of the authorities that may have signed the server's certificate. */
   readonly caCertificate: string | undefined;
@@ -66,8 +66,7 @@ export function parseDatabaseUrl(text: string): DatabaseUrl {
     user,
     password: parameters.get("password") ?? password,
     database: parameters.get("dbname") ?? (decode(path, "database") || user),
-    sslMode: parseSslMode(parameters.get("sslmode")),
-    caFile: parameters.get("sslrootcert"),
+    ...parseSsl(parameters.get("sslmode"), parameters.get("sslrootcert")),
     caCertificate: undefined,
     applicationName: parameters.get("application_name"),
     connectTimeoutMs: parseConnectTimeout(parameters.get("connect_timeout")),
@@ -134,6 +133,19 @@ function parsePort(text: string): number {
   const port = Number(text);
   if (Number.isInteger(port) && port > 0 && port < 65_536) return port;
   throw new SyntaxError("Database URL has an invalid port");
+}
+
+/** "system" stands for the authorities that browsers know; libpq takes no weaker mode with it. */
+function parseSsl(
+  mode: string | undefined,
+  rootCert: string | undefined,
+): Pick<DatabaseUrl, "sslMode" | "caFile"> {
+  if (rootCert !== "system") return { sslMode: parseSslMode(mode), caFile: rootCert };
+  const sslMode = parseSslMode(mode ?? "verify-full");
+  if (sslMode === "verify-full") return { sslMode, caFile: undefined };
+  throw new SyntaxError(
+    `Database URL has sslrootcert "system" with sslmode "${sslMode}": use "verify-full"`,
+  );
 }
 
 function parseSslMode(text: string | undefined): SslMode {

@@ -7,6 +7,7 @@
 
 import { runDeno } from "./support/run_step.ts";
 import { startCluster } from "./support/postgres.ts";
+import { SealedRoot } from "./support/sealed_root.ts";
 import { addCounts, type Counts, formatCounts } from "./support/test_counts.ts";
 
 /** Types have been checked by then. */
@@ -17,11 +18,16 @@ const PARTS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["fmt", "--check"],
     ["lint"],
     ["check", "."],
-    [...TEST, "--ignore=tests/pg,tests/e2e,tests/proxy,tests/bench", "tests"],
+    [...TEST, "--ignore=tests/pg,tests/e2e,tests/proxy,tests/bench,tests/binary", "tests"],
   ],
   pg: [[...TEST, "tests/pg"]],
   e2e: [[...TEST, "tests/e2e"]],
   proxy: [[...TEST, "tests/proxy"]],
+  // Of the compiled program that TEST_BINARY names.
+  binary: [
+    [...TEST, "tests/binary"],
+    [...TEST, "tests/e2e/official_client_test.ts", "tests/e2e/restart_test.ts"],
+  ],
 };
 
 const DEFAULT_PARTS = ["ok", "pg", "e2e"];
@@ -33,7 +39,11 @@ async function main(names: readonly string[]): Promise<boolean> {
     return false;
   }
   const parts = names.length > 0 ? names : DEFAULT_PARTS;
-  const env = parts.some((name) => name !== "ok") ? await openServer() : {};
+  await using sealed = parts.includes("binary") ? await sealBinary() : undefined;
+  const env = {
+    ...parts.some((name) => name !== "ok") ? await openServer() : {},
+    ...sealed?.env,
+  };
   let total: Counts = { passed: 0, failed: 0 };
   for (const args of parts.flatMap((name) => PARTS[name])) {
     console.log(`\n> deno ${args.join(" ")}`);
@@ -41,6 +51,17 @@ async function main(names: readonly string[]): Promise<boolean> {
   }
   console.log(`\n${formatCounts(total)}`);
   return total.failed === 0;
+}
+
+/** The servers of the part "binary" run in a root that holds the program and nothing else. */
+async function sealBinary() {
+  const compiled = Deno.env.get("TEST_BINARY");
+  if (!compiled) throw new TypeError("TEST_BINARY must name the compiled program");
+  const root = await SealedRoot.make(compiled);
+  return {
+    env: { TEST_COMPILED: compiled, TEST_BINARY: root.program },
+    [Symbol.asyncDispose]: () => root[Symbol.asyncDispose](),
+  };
 }
 
 /** It ends with this process. */

@@ -34,7 +34,7 @@ Deno.test("help and version write to stdout and exit with 0", async () => {
   assert.match(help.stdout, /^Examples:/);
   const version = await electric(["--version"]);
   assert.deepEqual([version.code, version.stderr], [0, ""]);
-  assert.match(version.stdout, /^electric-ts \d+\.\d+\.\d+\n$/);
+  assert.match(version.stdout, /^electric-ts \d+\.\d+\.\d+ \(source\)\n$/);
 });
 
 Deno.test("an unknown flag or command exits with 2 and a suggestion on stderr", async () => {

@@ -1,29 +1,12 @@
 import assert from "node:assert/strict";
 import { displaySettingsSql, openPool, openReplication } from "../../replication/connection.ts";
-import {
-  type DatabaseUrl,
-  parseDatabaseUrl,
-  withCaCertificate,
-} from "../../replication/database_url.ts";
-import { classifyPostgresError } from "../../replication/postgres_error.ts";
+import { type DatabaseUrl, parseDatabaseUrl } from "../../replication/database_url.ts";
 import { sharedServerUrl, startCluster, testDatabase } from "../support/postgres.ts";
 import { waitUntil } from "../support/recording_sink.ts";
+import { tryConnect } from "../support/try_connect.ts";
 
 async function serverUrl(parameters = ""): Promise<DatabaseUrl> {
   return parseDatabaseUrl(`${await sharedServerUrl()}?${parameters}`);
-}
-
-/** Connects once: the code of what went wrong, or whether the connection is encrypted. */
-async function tryConnect(url: DatabaseUrl): Promise<string> {
-  const pool = openPool({ url, max: 1 });
-  try {
-    const [row] = await pool`SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()`;
-    return row.ssl ? "encrypted" : "plain";
-  } catch (error) {
-    return classifyPostgresError(error);
-  } finally {
-    await pool.end({ timeout: 0 });
-  }
 }
 
 /** A peer that answers each connection's first bytes with `answer` and hangs up. */
@@ -201,36 +184,4 @@ Deno.test("ReplicationConnection cancels what it runs when it is closed", async 
   assert.ok(performance.now() - startMs < 1500);
   await sleeping;
   await waitUntil("the server let go", async () => (await backends()).length === 0);
-});
-
-const tlsUrl = Deno.env.get("TEST_TLS_DATABASE_URL");
-const tlsCaFile = Deno.env.get("TEST_TLS_CA_FILE");
-
-/**
- * Needs a server at 127.0.0.1 that takes encrypted connections only, with a certificate for the name
- * "localhost" by the authority in TEST_TLS_CA_FILE.
- */
-Deno.test({
-  name: "dial() verifies as much of the certificate as sslmode says",
-  ignore: !tlsUrl || !tlsCaFile,
-  async fn() {
-    const base = parseDatabaseUrl(tlsUrl ?? "");
-    const ca = await Deno.readTextFile(tlsCaFile ?? "");
-    const at = (host: string, sslMode: DatabaseUrl["sslMode"]): DatabaseUrl => ({
-      ...base,
-      hosts: base.hosts.map(({ port }) => ({ host, port })),
-      sslMode,
-    });
-    for (let i = 0; i < 10; i++) {
-      assert.equal(await tryConnect(at("localhost", "require")), "encrypted");
-    }
-    assert.equal(await tryConnect(at("127.0.0.1", "prefer")), "encrypted");
-    assert.equal(await tryConnect(at("localhost", "disable")), "hostRejected");
-    assert.equal(await tryConnect(at("localhost", "verify-ca")), "tlsFailed");
-    assert.equal(await tryConnect(at("localhost", "verify-full")), "tlsFailed");
-    const full = withCaCertificate(at("localhost", "require"), ca);
-    assert.equal(await tryConnect(full), "encrypted");
-    const misnamed = withCaCertificate(at("127.0.0.1", "require"), ca);
-    assert.equal(await tryConnect(misnamed), "tlsFailed");
-  },
 });

@@ -36,6 +36,19 @@ Deno.test("parseDatabaseUrl() fills in what is left out", () => {
   assert.equal(parseDatabaseUrl("postgres://ann@h").database, "ann");
 });
 
+Deno.test("parseDatabaseUrl() verifies by the well-known authorities for sslrootcert=system", () => {
+  for (const mode of ["", "&sslmode=verify-full"]) {
+    const url = parseDatabaseUrl(`postgres://h/d?sslrootcert=system${mode}`);
+    assert.deepEqual([url.sslMode, url.caFile], ["verify-full", undefined]);
+  }
+  for (const mode of ["disable", "allow", "prefer", "require", "verify-ca"]) {
+    assert.throws(
+      () => parseDatabaseUrl(`postgres://h/d?sslrootcert=system&sslmode=${mode}`),
+      /sslrootcert "system" with sslmode/,
+    );
+  }
+});
+
 Deno.test("parseDatabaseUrl() decodes percent signs and keeps odd passwords", () => {
   const of = (text: string) => parseDatabaseUrl(text).password;
   assert.equal(of("postgres://u:a%40b%2Fc%3Ad@h/d"), "a@b/c:d");

@@ -20,7 +20,7 @@ const RESERVED: Readonly<Record<string, RegExp>> = {
   "openKv()": /^cli\//,
   "Deno.openKv": /^$/,
   "Deno.serve": /^server\/listen\.ts$/,
-  "Deno.env": /^(main|cli\/run)\.ts$/,
+  "Deno.env": /^(main|cli\/run|cli\/native_addon)\.ts$/,
   "Deno.args": /^(main|cli\/run)\.ts$/,
   "console": /^$/,
 };

@@ -6,13 +6,20 @@ export interface ServerOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Kept when given, so that a second process finds what a first one left. */
   readonly storageDir?: string;
+  /** Instead of what `serverCommand()` says. */
+  readonly command?: ServerCommand;
+}
+
+export interface ServerCommand {
+  readonly path: string;
+  readonly args: readonly string[];
 }
 
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 const READY_MS = 60_000;
 
 /** What starts the server: the program from source, or a compiled binary named by TEST_BINARY. */
-export function serverCommand(): { path: string; args: string[] } {
+export function serverCommand(): ServerCommand {
   const binary = Deno.env.get("TEST_BINARY");
   if (binary) return { path: binary, args: ["serve"] };
   return { path: Deno.execPath(), args: ["run", "-A", "--quiet", MAIN, "serve"] };
@@ -66,9 +73,9 @@ export class ServerProcess implements AsyncDisposable {
   }
 
   #command(port: number): Deno.Command {
-    const { path, args } = serverCommand();
+    const { path, args } = this.#options.command ?? serverCommand();
     return new Deno.Command(path, {
-      args,
+      args: [...args],
       env: {
         DATABASE_URL: this.#options.databaseUrl,
         ELECTRIC_PORT: `${port}`,
