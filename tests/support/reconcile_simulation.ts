@@ -60,7 +60,8 @@ class Server {
       pages: new PageCache(),
       // A reader who stops at a chunk's end may be taken for one of what was lost.
       chunkBytes: 1e6,
-      onLostReader: (shape: Shape) => catalog.rotate(shape, "A reader has what was lost"),
+      onLostReader: (shape: Shape) =>
+        catalog.rotate(shape, "A reader has what was lost", "lost_in_crash"),
     };
     const catalog: Catalog = new Catalog({ source, resources, logger, nowMs });
     const state = await store.load();
@@ -70,7 +71,7 @@ class Server {
       confirm: (position) => server.confirmed = position,
       ancestors: () => Promise.resolve([]),
       shift: state.identity?.shift ?? 0n,
-      rotate: (shape, reason) => catalog.rotate(shape, reason),
+      rotate: (shape, reason, kind) => catalog.rotate(shape, reason, kind),
       lose: (shape, reason) => catalog.lose(shape, reason),
       unprepared: () => {},
       external: { evaluate: (...args) => source.evaluate(...args), logger, nowMs },
