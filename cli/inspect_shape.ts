@@ -21,9 +21,10 @@ import {
 import { RowTable } from "./inspect/row_table.ts";
 import { ServedShapes } from "./inspect/served_shapes.ts";
 import type { LogItem, ShapeReader } from "./inspect/shape_reader.ts";
-import { StoredShapes } from "./inspect/stored_shapes.ts";
+import { assertStorage } from "./inspect/storage_files.ts";
 import { type Verdict, verifyShape } from "./inspect/verify.ts";
 import { LineLogger } from "./logger.ts";
+import { loadNativeAddon } from "./native_addon.ts";
 import { openPostgres } from "./open_postgres.ts";
 
 export interface InspectIo {
@@ -34,20 +35,27 @@ export interface InspectIo {
 /** The exit code: 1 for a shape that does not agree with the database. Throws `UsageError`. */
 export async function runInspectShape(args: readonly string[], io: InspectIo): Promise<number> {
   const options = parseInspectOptions(args, io.env);
-  const { wish, storageDir } = options;
+  const { wish } = options;
   if (wish.kind === "help") {
     io.write(formatInspectHelp());
     return 0;
   }
-  await using reader: ShapeReader = storageDir === undefined
-    ? new ServedShapes(options.url, options.secret)
-    : await StoredShapes.open(storageDir);
+  await using reader = await openReader(options);
   if (wish.kind === "list") {
     await writeList(reader, wish.sort ?? "table", options.isJson, io);
     return 0;
   }
   const shape = await findShape(reader, wish);
   return await inspect(shape, reader, options, io);
+}
+
+/** The store is loaded only where one is opened. */
+async function openReader({ storageDir, url, secret }: InspectOptions): Promise<ShapeReader> {
+  if (storageDir === undefined) return new ServedShapes(url, secret);
+  await assertStorage(storageDir);
+  const load = () => import("./inspect/stored_shapes.ts");
+  const { StoredShapes } = await loadNativeAddon(storageDir, load);
+  return await StoredShapes.open(storageDir);
 }
 
 async function writeList(
@@ -104,9 +112,7 @@ async function inspect(
   options: InspectOptions,
   io: InspectIo,
 ): Promise<number> {
-  const verdict = options.isVerified
-    ? await verify(shape, reader, options.databaseUrl ?? "")
-    : undefined;
+  const verdict = options.isVerified ? await verify(shape, reader, options) : undefined;
   const found = await readShape(shape, reader, options);
   io.write(
     options.isJson
@@ -177,7 +183,7 @@ function formatDocument(
 async function verify(
   shape: AdminShapeDetail,
   reader: ShapeReader,
-  databaseUrl: string,
+  { databaseUrl = "", storageDir }: InspectOptions,
 ): Promise<Verdict> {
   if (shape.log === "changes_only") {
     throw new UsageError("A shape with log=changes_only has no rows to compare");
@@ -191,7 +197,7 @@ async function verify(
   if (problems.length > 0) throw new UsageError(problems.join("\n"));
   await using stack = new AsyncDisposableStack();
   const { source } = openPostgres(config, stack, () => SILENT, () => false);
-  const isAtRest = reader instanceof StoredShapes;
+  const isAtRest = storageDir !== undefined;
   return await verifyShape(shape, {
     reader,
     source,

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { openKv } from "@deno/kv";
 import { ReplicationHealth } from "../replication/health.ts";
 import type { PostgresSource } from "../replication/source.ts";
+import type { StreamSink } from "../replication/stream_sink.ts";
 import { SERVER_DEFAULTS, type ServerConfig } from "../server/config.ts";
 import { createHandler } from "../server/handler.ts";
 import { listen, type Listener } from "../server/listen.ts";
@@ -23,6 +24,7 @@ import type { ShapeStore, StoredState } from "../shapes/log/store.ts";
 import type { Logger } from "../shapes/ports.ts";
 import type { StatusReport } from "../shapes/status.ts";
 import type { Shape } from "../shapes/shape.ts";
+import type { TraceWork } from "../shapes/tracing.ts";
 import { TailBudget } from "../shapes/log/tail.ts";
 import { Refresher } from "../shapes/reconcile/refresher.ts";
 import { loadParser } from "../shapes/where/parse.ts";
@@ -37,6 +39,7 @@ import { countRequests } from "./request_activity.ts";
 import { claimStorageFormat } from "./storage_format.ts";
 import { lockStorage } from "./storage_lock.ts";
 import { StreamIntake } from "./stream_intake.ts";
+import { openTracing, type Tracing } from "./tracing.ts";
 import { warmUp } from "./warm_up.ts";
 
 const EVICTION_MS = 60_000;
@@ -56,7 +59,11 @@ export async function serve(
   await using stack = new AsyncDisposableStack();
   const failure = new AbortController();
   const ending = AbortSignal.any([signal, failure.signal]);
-  const [store] = await Promise.all([openStore(config, failure, stack), loadParser()]);
+  const tracing = await openTracing(VERSION);
+  if (tracing && config.secret !== undefined) {
+    logger.warn("The runtime's spans of requests carry whole URLs: drop url.full and url.query");
+  }
+  const [store] = await Promise.all([openStore(config, failure, tracing, stack), loadParser()]);
   const state = await store.load();
   const component = (name: string) => logger.with({ component: name });
   const isOnReplica = () => health.isOnReplica;
@@ -67,13 +74,16 @@ export async function serve(
     state,
     source,
     logger: component("shapes"),
+    trace: tracing?.work,
     confirm: (position: bigint) => health.confirm(position),
   };
   const domain = openDomain(parts);
   const { catalog, ingest, continuity } = domain;
   const refresher = openRefresher(parts, domain);
   catalog.setFreshener((shape) => refresher.refresh(shape));
-  const sink = new StreamIntake({ continuity, catalog, ingest, source, admin: sql });
+  const take: StreamSink["accept"] = (events) => ingest.accept(events);
+  const accept = tracing?.accept(take) ?? take;
+  const sink = new StreamIntake({ continuity, catalog, ingest, accept, source, admin: sql });
   const health = new ReplicationHealth({
     ...healthOptions(config),
     onLongSilence: dropAll,
@@ -88,7 +98,7 @@ export async function serve(
   const metrics: WriteMetrics = async (http) =>
     formatExposition(describeMetrics(await readFigures(sources, http)));
   const admin = openAdmin(config, catalog, refresher);
-  const api = { service: catalog, status, metrics, admin, health };
+  const api = { service: catalog, status, metrics, admin, health, tracing };
   const listener = openPort(config, api, logger, ending);
   logger.info("Listening", { port: listener.addr.port, shapes: state.shapes.length });
 
@@ -160,11 +170,12 @@ interface DomainParts {
   readonly state: StoredState;
   readonly source: PostgresSource;
   readonly logger: Logger;
+  readonly trace: TraceWork | undefined;
   readonly confirm: (position: bigint) => void;
 }
 
 /** The shapes of earlier runs, ready to be served and to go on. */
-function openDomain({ config, store, state, source, logger, confirm }: DomainParts) {
+function openDomain({ config, store, state, source, logger, trace, confirm }: DomainParts) {
   const resources = {
     store,
     tails: new TailBudget(),
@@ -173,7 +184,7 @@ function openDomain({ config, store, state, source, logger, confirm }: DomainPar
     onLostReader: (shape: Shape) =>
       catalog.rotate(shape, "A reader has what a crash has lost", "lost_in_crash"),
   };
-  const catalog: Catalog = new Catalog({ source, resources, logger, nowMs: Date.now });
+  const catalog: Catalog = new Catalog({ source, resources, logger, nowMs: Date.now, trace });
   const ingest = new Ingest({
     store,
     appliedLsn: state.appliedLsn,
@@ -197,7 +208,7 @@ function openDomain({ config, store, state, source, logger, confirm }: DomainPar
 
 /** Shapes that the stream does not keep fresh are reconciled. */
 function openRefresher(
-  { config, store, source, logger }: Pick<DomainParts, "config" | "store" | "source" | "logger">,
+  { config, store, source, logger, trace }: DomainParts,
   { catalog, ingest, continuity }: ReturnType<typeof openDomain>,
 ): Refresher {
   return new Refresher({
@@ -214,6 +225,7 @@ function openRefresher(
     concurrency: Math.max(1, Math.min(RECONCILES_MAX, Math.floor(config.poolSize / 2))),
     nowMs: Date.now,
     random: Math.random,
+    trace,
   });
 }
 
@@ -240,6 +252,7 @@ function evictRegularly(
 async function openStore(
   config: ServeConfig,
   failure: AbortController,
+  tracing: Tracing | undefined,
   stack: AsyncDisposableStack,
 ): Promise<ShapeStore> {
   const { storageDir } = config;
@@ -248,17 +261,20 @@ async function openStore(
   stack.use(await lockStorage(storageDir));
   await claimStorageFormat(storageDir);
   const kv = await openKv(join(storageDir, "shapes.sqlite"));
-  return stack.use(new KvStore(kv, { onFailure: (error) => failure.abort(error) }));
+  return stack.use(
+    new KvStore(kv, { trace: tracing?.work, onFailure: (error) => failure.abort(error) }),
+  );
 }
 
 function openPort(
   config: ServeConfig,
-  { service, status, metrics, admin, health }: {
+  { service, status, metrics, admin, health, tracing }: {
     service: Catalog;
     status: () => StatusReport;
     metrics: WriteMetrics;
     admin: ShapeAdmin;
     health: ReplicationHealth;
+    tracing: Tracing | undefined;
   },
   logger: LineLogger,
   shutdown: AbortSignal,
@@ -289,7 +305,7 @@ function openPort(
   if (prometheusPort !== undefined) {
     listen({ handler: metricsOnly(handler), hostname, port: prometheusPort, shutdown });
   }
-  return listen({ handler: counted, hostname, port, shutdown });
+  return listen({ handler: tracing?.handler(counted) ?? counted, hostname, port, shutdown });
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

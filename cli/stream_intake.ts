@@ -15,6 +15,8 @@ export interface IntakeOptions {
   readonly continuity: Continuity;
   readonly catalog: Catalog;
   readonly ingest: Ingest;
+  /** `ingest.accept`, as it is traced. */
+  readonly accept: StreamSink["accept"];
   readonly source: PostgresSource;
   readonly admin: Sql;
 }
@@ -56,7 +58,7 @@ export class StreamIntake implements StreamSink {
   }
 
   accept(events: readonly StreamEvent[]): Promise<void> | undefined {
-    return this.#options.ingest.accept(events);
+    return this.#options.accept(events);
   }
 }
 

@@ -25,12 +25,14 @@ import { parseStoredSnapshot } from "./snapshot.ts";
 import { parseStanding } from "./standing.ts";
 import { formatStoredDefinition, parseStoredDefinition } from "./stored_definition.ts";
 import { type Table, type TableName, withPartitions } from "./table.ts";
+import { type TraceWork, untraced } from "./tracing.ts";
 
 export interface CatalogOptions {
   readonly source: Source;
   readonly resources: ShapeResources;
   readonly logger: Logger;
   readonly nowMs: () => number;
+  readonly trace?: TraceWork | undefined;
 }
 
 export class Catalog implements ShapeService {
@@ -340,10 +342,12 @@ export class Catalog implements ShapeService {
   }
 
   #create(definition: ShapeDefinition, canonical: string, request: DefinitionRequest): Shape {
-    const { resources, nowMs } = this.#options;
+    const { resources, nowMs, trace = untraced } = this.#options;
     const shape = new Shape(this.#makeHandle(canonical), definition, resources, nowMs());
     this.#register(shape, canonical);
-    this.#filling.fill(shape, formatStoredDefinition(definition, request, this.#rules));
+    const meta = formatStoredDefinition(definition, request, this.#rules);
+    const { table: { name: table } } = definition;
+    trace("snapshot", { table, handle: shape.handle }, () => this.#filling.fill(shape, meta));
     return shape;
   }
 

@@ -26,8 +26,10 @@ import { parseStoredSnapshot } from "../../shapes/snapshot.ts";
 import { parseStoredDefinition, parseStoredRules } from "../../shapes/stored_definition.ts";
 import { withPartitions } from "../../shapes/table.ts";
 import { loadParser } from "../../shapes/where/parse.ts";
+import { claimStorageFormat } from "../storage_format.ts";
 import { lockStorage } from "../storage_lock.ts";
 import { type LogItem, parseItems, type ShapeReader } from "./shape_reader.ts";
+import { STORAGE_FILE } from "./storage_files.ts";
 
 /** The default of `--shape-chunk-bytes-threshold`: what the server ran with is not stored. */
 const CHUNK_BYTES = 10 * 1024 * 1024;
@@ -62,16 +64,13 @@ export class StoredShapes implements ShapeReader {
     });
   }
 
-  /** Throws if there is no storage, or if a server uses it. */
+  /** Of a directory that `assertStorage` has let pass. Throws if a server uses it. */
   static async open(directory: string): Promise<StoredShapes> {
-    const path = join(directory, "shapes.sqlite");
-    if (!await exists(path)) {
-      throw new Error(`There is no storage in "${directory}": it has no file "shapes.sqlite"`);
-    }
     await using stack = new AsyncDisposableStack();
     stack.use(await lockStorage(directory));
+    await claimStorageFormat(directory);
     await loadParser();
-    const store = stack.use(new KvStore(await openKv(path)));
+    const store = stack.use(new KvStore(await openKv(join(directory, STORAGE_FILE))));
     const state = await store.load();
     const shapes = new Map(state.shapes.flatMap((stored) => restore(store, state, stored)));
     return new StoredShapes(`the storage in ${directory}`, stack.move(), shapes);
@@ -150,12 +149,4 @@ async function textOf({ body }: Page): Promise<string> {
     parts.push(next.value.slice());
   }
   return await new Blob(parts as BlobPart[]).text();
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    return (await Deno.stat(path)).isFile;
-  } catch {
-    return false;
-  }
 }

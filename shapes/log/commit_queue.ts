@@ -6,6 +6,7 @@
 
 import type { Kv } from "@deno/kv";
 import { CommitCounters } from "../counters.ts";
+import type { TraceWork } from "../tracing.ts";
 import { type Commit, openCommit } from "./kv_engine.ts";
 import {
   COMMIT_BYTES_MAX,
@@ -67,6 +68,7 @@ export interface CommitQueueOptions {
   /** Pauses before a failed commit is tried again; after the last one storage has failed. */
   readonly retryDelaysMs?: readonly number[];
   readonly wait?: (ms: number) => Promise<void>;
+  readonly trace?: TraceWork | undefined;
   /** Queues what is still being collected; called before each commit. */
   readonly collect: () => void;
   /** Called after each durable commit with the number of the last durable write. */
@@ -107,7 +109,10 @@ export class CommitQueue {
   #failure: Error | undefined;
 
   constructor(kv: Kv, options: CommitQueueOptions) {
-    this.#write = openCommit(kv);
+    const write = openCommit(kv), { trace } = options;
+    this.#write = trace
+      ? (writes) => trace("commit", { writes: writes.length }, () => write(writes))
+      : write;
     this.#options = options;
     this.#limits = options.limits ?? KV_COMMIT_LIMITS;
   }

@@ -40,7 +40,7 @@ import type {
 } from "./store.ts";
 
 export interface KvStoreOptions
-  extends Pick<CommitQueueOptions, "limits" | "retryDelaysMs" | "wait"> {
+  extends Pick<CommitQueueOptions, "limits" | "retryDelaysMs" | "wait" | "trace"> {
   /** Bytes of stored values kept in memory for readers; what is not durable comes on top. */
   readonly cacheBytes?: number;
   /** Bytes of the journal, all of which is in memory as well. */
@@ -81,6 +81,7 @@ export class KvStore implements ShapeStore {
       limits: options.limits,
       retryDelaysMs: options.retryDelaysMs,
       wait: options.wait,
+      trace: options.trace,
       collect: () => this.#logs.seal(),
       onCommit: (durable) => this.#committed(durable),
       onFailure: (error) => options.onFailure?.(error),

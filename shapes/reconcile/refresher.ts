@@ -12,6 +12,7 @@ import { type Logger, type Source, type SourceOrigin, TableChangedError } from "
 import { SnapshotError } from "../service.ts";
 import type { Shape } from "../shape.ts";
 import type { Table } from "../table.ts";
+import { type TraceWork, untraced } from "../tracing.ts";
 import { FoldCache } from "./fold_cache.ts";
 import { ForeignHistoryError, LaggingSourceError, LostMeanwhileError } from "./reconcile_errors.ts";
 import { reconcileShape } from "./reconcile.ts";
@@ -35,6 +36,7 @@ export interface RefresherOptions {
   readonly nowMs: () => number;
   /** In [0, 1). */
   readonly random: () => number;
+  readonly trace?: TraceWork | undefined;
 }
 
 /** How often it is looked for shapes whose turn has come. */
@@ -192,7 +194,9 @@ export class Refresher {
   #start(shape: Shape, position: bigint | undefined): Promise<void> {
     const turn = this.#turnOf(shape);
     turn.startedMs = this.#options.nowMs();
-    const run = this.#reconcile(shape).then(
+    const { trace = untraced } = this.#options;
+    const fields = { table: shape.definition.table.name, handle: shape.handle };
+    const run = trace("reconcile", fields, () => this.#reconcile(shape)).then(
       () => {
         turn.failures = 0;
         turn.position = position;

@@ -38,6 +38,7 @@ Deno.test("resolveConfig() has the reference server's defaults", () => {
     isInsecure: true,
     port: 3000,
     listenHost: "0.0.0.0",
+    prometheusPort: undefined,
     storageDir: "./persistent",
     isDeleteAllowed: false,
     cacheMaxAgeSeconds: 60,

@@ -60,8 +60,7 @@ class Server {
       pages: new PageCache(),
       // A reader who stops at a chunk's end may be taken for one of what was lost.
       chunkBytes: 1e6,
-      onLostReader: (shape: Shape) =>
-        catalog.rotate(shape, "A reader has what was lost", "lost_in_crash"),
+      onLostReader: (shape: Shape) => catalog.rotate(shape, "It was lost", "lost_in_crash"),
     };
     const catalog: Catalog = new Catalog({ source, resources, logger, nowMs });
     const state = await store.load();

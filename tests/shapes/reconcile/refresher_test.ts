@@ -109,8 +109,7 @@ Deno.test("Refresher appends what it finds for a shape that somebody asks for in
   world.source.rows.set(5000, [row("1")]);
   equal(await world.refresh(), true);
   equal(logItems(world.shapes[0]).length, 1);
-  const { queries, appendedRows } = world.refresher.counters;
-  deepEqual([queries, appendedRows], [1, 1]);
+  deepEqual([world.refresher.counters.queries, world.refresher.counters.appendedRows], [1, 1]);
 });
 
 Deno.test("Refresher.refresh() has nothing to do for whom the stream keeps fresh, or nobody can", async () => {
