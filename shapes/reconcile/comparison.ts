@@ -5,12 +5,13 @@ import type { ItemEncoder } from "../log/item_encoder.ts";
 import { JsonWriter } from "../log/json_writer.ts";
 import { Row } from "../row.ts";
 import type { Shape } from "../shape.ts";
-import type { Difference, DifferenceLog } from "./difference_log.ts";
+import { type Difference, type DifferenceLog, sizeOf } from "./difference_log.ts";
 import type { Fold } from "./fold.ts";
 import { rowOfItem } from "./log_row.ts";
 
 /** New rows that wait for their old ones to be read from the log. */
 const WAITING_BYTES_MAX = 16 * 1024 * 1024;
+const SLAB_BYTES = 64 * 1024;
 
 /** A new row, and the number of the item that has its old one. */
 interface Waiting {
@@ -27,6 +28,7 @@ export class Comparison {
   readonly #writer = sharedWriter;
   readonly #encoder: ItemEncoder;
   readonly #columnCount: number;
+  readonly #copies: RowCopies;
   /** Updates whose readers are told of the old values, by the number of the item with these. */
   #waiting = new Map<number, Waiting>();
   #waitingBytes = 0;
@@ -38,6 +40,7 @@ export class Comparison {
     this.#log = log;
     this.#encoder = encoder;
     this.#columnCount = shape.definition.columns.length;
+    this.#copies = new RowCopies(this.#columnCount);
   }
 
   /** Rows of the database in COPY's text format, each with its xmin at the end. */
@@ -74,12 +77,12 @@ export class Comparison {
   };
 
   #note(kind: "insert" | "update", row: Row, item: number): void {
-    const kept = copyOf(row, this.#columnCount);
+    const kept = this.#copies.copy(row);
     const xmin = row.text(this.#columnCount);
     const xids = xmin === null ? [] : [Number(xmin)];
     if (kind === "update" && this.#shape.definition.replica === "full") {
       this.#waiting.set(item, { row: kept, xids });
-      this.#waitingBytes += kept.bytes.length;
+      this.#waitingBytes += sizeOf(kept);
     } else this.#log.add(this.#difference(kind, undefined, kept, xids));
   }
 
@@ -134,12 +137,30 @@ export class Comparison {
   }
 }
 
-/** The columns of a row that is valid only for now. */
-function copyOf({ bytes, starts, lengths }: Row, columns: number): Row {
-  const from = starts[0];
-  const to = starts[columns - 1] + Math.max(0, lengths[columns - 1]);
-  const kept = new Array<number>(columns);
-  for (let i = 0; i < columns; i++) kept[i] = starts[i] - from;
-  // Not by slice(): the bytes may be a Node buffer's, whose slices share them.
-  return new Row(new Uint8Array(bytes.subarray(from, to)), kept, lengths.slice(0, columns));
+/** Copies rows that are valid only for now into memory of many: one for each is a waste. */
+class RowCopies {
+  readonly #columns: number;
+  #slab = new Uint8Array(0);
+  #end = 0;
+
+  constructor(columns: number) {
+    this.#columns = columns;
+  }
+
+  /** The columns of the row, and none that follow. */
+  copy({ bytes, starts, lengths }: Row): Row {
+    const columns = this.#columns;
+    const from = starts[0];
+    const size = starts[columns - 1] + Math.max(0, lengths[columns - 1]) - from;
+    if (this.#end + size > this.#slab.length) {
+      this.#slab = new Uint8Array(Math.max(SLAB_BYTES, size));
+      this.#end = 0;
+    }
+    const to = this.#end;
+    this.#slab.set(bytes.subarray(from, from + size), to);
+    this.#end += size;
+    const kept = new Array<number>(columns);
+    for (let i = 0; i < columns; i++) kept[i] = starts[i] - from + to;
+    return new Row(this.#slab, kept, lengths.slice(0, columns));
+  }
 }

@@ -44,6 +44,13 @@ const ENTRY_BYTES = 56 * 1024;
 
 const sharedWriter = new JsonWriter();
 
+/** Bytes of the row's texts, about: others may share their memory. */
+export function sizeOf(row: Row | undefined): number {
+  let size = 0;
+  if (row) { for (const length of row.lengths) size += Math.max(0, length); }
+  return size;
+}
+
 export class DifferenceLog {
   readonly #options: DifferenceLogOptions;
   readonly #writer = sharedWriter;
@@ -73,7 +80,7 @@ export class DifferenceLog {
   add(difference: Difference): void {
     const { old, row } = difference;
     this.#batch.push(difference);
-    this.#batchBytes += (old?.bytes.length ?? 0) + (row?.bytes.length ?? 0);
+    this.#batchBytes += sizeOf(old) + sizeOf(row);
   }
 
   /**

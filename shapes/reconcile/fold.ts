@@ -36,7 +36,7 @@ export type ItemVisitor = (
 
 /** Memory for rows whose columns are hashed one by one. */
 const DETAIL_BYTES_MAX = 48 * 1024 * 1024;
-const DETAIL_OVERHEAD_BYTES = 150;
+const DETAIL_OVERHEAD_BYTES = 60;
 
 export class Fold {
   readonly hasher: RowHasher;
@@ -174,7 +174,8 @@ export class Fold {
     if (scanner.kind === "delete") return table.remove(at);
     if (isPartial) {
       if (!table.isPresent(at)) table.setRow(at, 0, 0);
-      hasher.columns(bytes, table.detail(at, hasher.columnCount));
+      const detail = table.detail(at, hasher.columnCount);
+      hasher.columns(bytes, table.detailLanes, detail);
     } else {
       hasher.row(bytes);
       table.setRow(at, hasher.rowLo, hasher.rowHi);
@@ -184,7 +185,7 @@ export class Fold {
   #settleDetails(): void {
     this.table.eachDetail((at, detail) => {
       if (!this.table.isPresent(at)) return;
-      this.hasher.rowOf(detail);
+      this.hasher.rowOf(this.table.detailLanes, detail);
       this.table.setRow(at, this.hasher.rowLo, this.hasher.rowHi);
     });
     this.table.forgetDetails();

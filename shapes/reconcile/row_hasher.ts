@@ -53,22 +53,22 @@ export class RowHasher {
     this.rowHi = hi;
   }
 
-  /** Puts the hashes of the columns that the item names into `detail`, two lanes each. */
-  columns(bytes: Uint8Array, detail: Int32Array): void {
+  /** Puts the hashes of the columns that the item names into `lanes` from `start` on, two each. */
+  columns(bytes: Uint8Array, lanes: Int32Array, start: number): void {
     for (let column = 0; column < this.columnCount; column++) {
       if (this.scanner.starts[column] === ABSENT) continue;
       this.#column(bytes, column);
-      detail[column * 2] = this.#hash.lo;
-      detail[column * 2 + 1] = this.#hash.hi;
+      lanes[start + column * 2] = this.#hash.lo;
+      lanes[start + column * 2 + 1] = this.#hash.hi;
     }
   }
 
   /** A row from the hashes of its columns. */
-  rowOf(detail: Int32Array): void {
+  rowOf(lanes: Int32Array, start: number): void {
     let lo = 0, hi = 0;
-    for (let lane = 0; lane < detail.length; lane += 2) {
-      lo = lo + detail[lane] | 0;
-      hi = hi + detail[lane + 1] | 0;
+    for (let lane = start; lane < start + this.columnCount * 2; lane += 2) {
+      lo = lo + lanes[lane] | 0;
+      hi = hi + lanes[lane + 1] | 0;
     }
     this.rowLo = lo;
     this.rowHi = hi;

@@ -17,7 +17,11 @@ export class RowTable {
   #lanes = new Int32Array(FIRST_CAPACITY * 4);
   /** Number of the entry's last item in the log, and where its columns' hashes are. */
   #items = new Uint32Array(FIRST_CAPACITY);
-  #details = new Map<number, Int32Array>();
+  /** Where in `detailLanes` the hashes of an entry's columns begin. */
+  #details = new Map<number, number>();
+  /** Hashes of columns, two lanes each. One piece of memory: an array for each row is a waste. */
+  detailLanes = new Int32Array(0);
+  #detailEnd = 0;
   #hasLater = false;
 
   /** Rows present. */
@@ -129,19 +133,25 @@ export class RowTable {
     this.#flags[at] |= PARTIAL;
   }
 
-  /** Hashes of the entry's columns, two lanes each; made on first use. */
-  detail(at: number, columns: number): Int32Array {
-    let detail = this.#details.get(at);
-    if (!detail) this.#details.set(at, detail = new Int32Array(columns * 2));
-    return detail;
+  /** Where the hashes of the entry's columns begin in `detailLanes`; made on first use. */
+  detail(at: number, columns: number): number {
+    const known = this.#details.get(at);
+    if (known !== undefined) return known;
+    const start = this.#detailEnd;
+    this.#detailEnd += columns * 2;
+    if (this.#detailEnd > this.detailLanes.length) this.#growDetails();
+    this.#details.set(at, start);
+    return start;
   }
 
-  eachDetail(visit: (at: number, detail: Int32Array) => void): void {
-    for (const [at, detail] of this.#details) visit(at, detail);
+  eachDetail(visit: (at: number, start: number) => void): void {
+    for (const [at, start] of this.#details) visit(at, start);
   }
 
   forgetDetails(): void {
     this.#details = new Map();
+    this.detailLanes = new Int32Array(0);
+    this.#detailEnd = 0;
   }
 
   /** Marks the rows that the database no longer has; answers how many. */
@@ -171,6 +181,12 @@ export class RowTable {
     return hasLater;
   }
 
+  #growDetails(): void {
+    const lanes = new Int32Array(Math.max(1024, Math.ceil(this.#detailEnd * 1.5)));
+    lanes.set(this.detailLanes);
+    this.detailLanes = lanes;
+  }
+
   /** An empty place from where a key's look-up begins. */
   #freePlace(lo: number): number {
     const mask = this.#capacity - 1;
@@ -193,7 +209,7 @@ export class RowTable {
       this.#items[at] = items[from];
       for (let lane = 0; lane < 4; lane++) this.#lanes[at * 4 + lane] = lanes[from * 4 + lane];
       const detail = details.get(from);
-      if (detail) this.#details.set(at, detail);
+      if (detail !== undefined) this.#details.set(at, detail);
     }
   }
 }

@@ -44,6 +44,9 @@ const ALL: readonly Disturbance[] = [
   ...FAULTS,
 ];
 
+/** Far longer than reconciling all shapes takes. */
+const BEHIND_MAX_MS = 60_000;
+
 /** Reached by keys that are taken, deadlocks, and a server that goes down. */
 const EXPECTED = ["23505", "40P01", "40001", "57P01", "57P02", "57P03"];
 
@@ -95,6 +98,7 @@ export async function runOracle(options: OracleOptions): Promise<void> {
   await Promise.race([server.whenActive(), ...following]);
   stop.abort();
   await Promise.all([...writing, ...following]);
+  await untilNoneIsBehind(server.url);
   await compare(followed, sql);
   await server.stop();
   await sql`select pg_drop_replication_slot(slot_name) from pg_replication_slots
@@ -164,6 +168,17 @@ class Trouble {
     if (!this.#lasting) return await this.#server.start();
     this.#server.launch();
     while (!await answers(this.#server.url)) await pause(20);
+  }
+}
+
+/** All shapes go on with the stream: what it has been seen to bring, they have. */
+async function untilNoneIsBehind(url: string): Promise<void> {
+  const deadline = Date.now() + BEHIND_MAX_MS;
+  for (;;) {
+    const { status, shapes } = await (await fetch(`${url}/v1/status`)).json();
+    if (status === "live" && shapes.behind === 0 && shapes.snapshotting === 0) return;
+    if (Date.now() > deadline) throw new Error(`${shapes.behind} shapes stay behind, ${status}`);
+    await pause(50);
   }
 }
 

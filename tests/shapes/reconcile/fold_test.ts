@@ -108,7 +108,7 @@ Deno.test("Fold reads in several parts when many rows were updated in part", asy
   for (let id = 0; id < 50; id++) updates.update([`${id}`, "1", "a"], [`${id}`, "1", "b"]);
   log.entries.push({ last: { lsn: 100n, op: 49 }, bytes: updates.take() });
   const rows = Array.from({ length: 100 }, (_, id) => [`${id}`, "1", id < 50 ? "b" : "a"]);
-  for (const [detailBytesMax, reads] of [[1e9, 1], [50 * 174 / 2, 2], [50 * 174 / 4.5, 5]]) {
+  for (const [detailBytesMax, reads] of [[1e9, 1], [50 * 84 / 2, 2], [50 * 84 / 4.5, 5]]) {
     log.reads = 0;
     const fold = new Fold(log, { seed: SEED, detailBytesMax });
     await fold.read(log.end);

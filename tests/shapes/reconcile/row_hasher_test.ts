@@ -59,10 +59,10 @@ Deno.test("RowHasher puts a row together from its columns, whichever item named 
     ]
   ) {
     hasher.scanner.scan(bytes, 0);
-    hasher.columns(bytes, detail);
+    hasher.columns(bytes, detail, 0);
   }
   equal(hasher.scanner.isWhole, true);
-  hasher.rowOf(detail);
+  hasher.rowOf(detail, 0);
   equal(`${hasher.rowLo} ${hasher.rowHi}`, inserted(after).row);
 });
 

@@ -38,6 +38,10 @@ class Model {
     const { table } = this;
     const { at, kept } = this.enter(random.below(keys));
     const hash = [random.below(2 ** 31), random.below(2 ** 31) * -1] as const;
+    const setDetail = () => {
+      const start = table.detail(at, 2);
+      table.detailLanes[start + 3] = kept.detail = hash[0];
+    };
     random.pick([
       () => (table.setRow(at, ...hash), kept.row = hash),
       () => (table.remove(at), kept.row = undefined),
@@ -47,7 +51,7 @@ class Model {
       () => (table.markPartial(at), kept.isPartial = true),
       () => (table.markPending(at), kept.isPending = true),
       () => (table.clearPending(at), kept.isPending = false),
-      () => (table.detail(at, 2)[3] = hash[0], kept.detail = hash[0]),
+      () => setDetail(),
     ])();
   }
 
@@ -66,7 +70,7 @@ class Model {
     }
     equal(table.size, [...kept.values()].filter(({ row }) => row).length);
     const details = new Map<number, number>();
-    table.eachDetail((at, detail) => details.set(at, detail[3]));
+    table.eachDetail((at, start) => details.set(at, table.detailLanes[start + 3]));
     const expected = [...kept].filter(([, { detail }]) => detail !== undefined);
     equal(details.size, expected.length);
     for (const [key, { detail }] of expected) {
