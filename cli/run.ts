@@ -83,7 +83,6 @@ async function runTool(command: Tool, io: CommandIo): Promise<number> {
       io.out(formatCompletions(command.shell));
       return EXIT_OK;
     }
-    case "doctor":
     case "status": {
       const { runStatus } = await import("./status.ts");
       return await untilInterrupt((signal) => runStatus(command.given, io, signal));
@@ -91,6 +90,10 @@ async function runTool(command: Tool, io: CommandIo): Promise<number> {
     case "tail": {
       const { runTail } = await import("./tail.ts");
       return await untilInterrupt((signal) => runTail(command.given, io, signal));
+    }
+    case "doctor": {
+      const { runDoctor } = await import("./doctor.ts");
+      return await runDoctor(command.given, io);
     }
   }
 }
