@@ -84,6 +84,7 @@ const EXPLANATIONS: Readonly<Record<ModeReason, string>> = {
   publication_missing: "the publication is gone",
   publication_incomplete: "the publication leaves out some kind of change",
   stream_stalled: "the stream gives no answer",
+  stream_late: "changes come long after they were made: one huge transaction, or catching up",
   stream_interrupted: "the stream ended a moment ago and is being taken up",
   wal_budget: "the slot was given up for its WAL; a new one is being made",
   history_changed: "another database answers than before: a failover, or a backup",

@@ -43,7 +43,9 @@ export function formatStatus(
 
 /** What stands in its place when there is no answer. */
 export function formatUnreachable(message: string, paint: Paint): readonly string[] {
-  return [`${paint(["bold", "red"], "unreachable")}  ${escapeControls(message)}`];
+  // A sentence a line, for narrow terminals.
+  const sentences = escapeControls(message).split(/(?<=[:.]) /);
+  return [paint(["bold", "red"], "unreachable"), ...sentences];
 }
 
 function describeMode(

@@ -49,11 +49,10 @@ export class TailOutput {
     this.#event({ table, control: "up-to-date" });
     if (!this.#io.isErrTerminal) return;
     const ms = this.#io.nowMs() - this.#startedMs;
-    this.#notice(
-      table,
-      "gray",
-      `up to date: ${formatNumberOf(rows, "row")}, ${formatDuration(ms)}`,
-    );
+    const text = rows === 0
+      ? "up to date: changes will follow"
+      : `up to date: ${formatNumberOf(rows, "row")}, ${formatDuration(ms)}`;
+    this.#notice(table, "gray", text);
   }
 
   mustRefetch(table: string): void {

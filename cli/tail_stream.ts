@@ -1,8 +1,7 @@
 /** One table that `tail` follows, by the official client. */
 
 import { FetchError, type Offset, ShapeStream } from "@electric-sql/client";
-import type { FlagValues } from "./command_flags.ts";
-import { TAIL_FLAGS } from "./command_flags.ts";
+import type { FlagValues, TAIL_FLAGS } from "./command_flags.ts";
 import { redact } from "./redact.ts";
 import { explainFetchError } from "./unreachable.ts";
 import { messageIn, WatchedFetch, type WatchedFetchEvents } from "./watched_fetch.ts";

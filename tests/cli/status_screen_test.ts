@@ -79,7 +79,11 @@ Deno.test("every reason is explained, and a new one is none", () => {
 });
 
 Deno.test("formatUnreachable() says why", () => {
-  assert.deepEqual(formatUnreachable("Can't reach x", painter(false)), [
-    "unreachable  Can't reach x",
+  const message = "Can't reach http://x:1: nothing listens there. Start it";
+  assert.deepEqual(formatUnreachable(message, painter(false)), [
+    "unreachable",
+    "Can't reach http://x:1:",
+    "nothing listens there.",
+    "Start it",
   ]);
 });
