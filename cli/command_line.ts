@@ -9,14 +9,17 @@ import {
   STATUS_FLAGS,
   TAIL_FLAGS,
 } from "./command_flags.ts";
+import { INSPECT_FLAGS } from "./inspect/inspect_options.ts";
 import { formatInitial, listOptions } from "./options.ts";
 import { formatSuggestion, suggest } from "./suggest.ts";
+import { UsageError } from "./usage_error.ts";
 
 export const COMMAND_NAMES = [
   "serve",
   "demo",
   "status",
   "tail",
+  "inspect-shape",
   "doctor",
   "completions",
   "help",
@@ -40,21 +43,11 @@ export type Command =
   }
   | { readonly kind: "demo"; readonly flags: ReadonlyMap<string, string> }
   | { readonly kind: "status" | "tail" | "doctor"; readonly given: GivenFlags }
+  /** It reads its own arguments. */
+  | { readonly kind: "inspect-shape"; readonly args: readonly string[] }
   | { readonly kind: "completions"; readonly shell: Shell }
   | { readonly kind: "help"; readonly topic: CommandName | undefined }
   | { readonly kind: "version" };
-
-/** The command line can't be understood: exit code 2. */
-export class UsageError extends Error {
-  override readonly name = "UsageError";
-  /** Whose help to point to. */
-  readonly topic: CommandName | undefined;
-
-  constructor(message: string, topic?: CommandName) {
-    super(message);
-    this.topic = topic;
-  }
-}
 
 export interface Flag {
   readonly name: string;
@@ -103,6 +96,7 @@ const FLAGS_OF: Readonly<Record<CommandName, () => readonly Flag[]>> = {
   demo: () => optionFlags((name) => DEMO_OPTIONS.includes(name)),
   status: () => tableFlags(STATUS_FLAGS),
   tail: () => tableFlags(TAIL_FLAGS),
+  "inspect-shape": inspectFlags,
   doctor: () => [
     ...tableFlags(DOCTOR_FLAGS),
     ...optionFlags((name) => DOCTOR_OPTIONS.includes(name)),
@@ -133,6 +127,17 @@ function tableFlags(table: FlagTable): readonly Flag[] {
   }));
 }
 
+/** The common ones have been told of. */
+function inspectFlags(): readonly Flag[] {
+  return INSPECT_FLAGS.filter(({ name }) => name !== "help").map(({ name, value, doc }) => ({
+    name,
+    isBoolean: value === undefined,
+    typeName: value ?? "boolean",
+    doc,
+    origin: "",
+  }));
+}
+
 function formatOrigin({ env = [], initialDoc }: CommandFlag<unknown>): string {
   return [...env, ...initialDoc ? [`default: ${initialDoc}`] : []].join("; ");
 }
@@ -140,6 +145,7 @@ function formatOrigin({ env = [], initialDoc }: CommandFlag<unknown>): string {
 /** Throws `UsageError`. */
 export function parseCommandLine(args: readonly string[]): Command {
   const name = readCommandName(args);
+  if (name === "inspect-shape") return { kind: name, args: args.slice(1) };
   const { given, positionals } = parseFlags(name, args);
   const flags = new Map([...given].map(([flag, texts]) => [flag, texts[texts.length - 1]]));
   if (flags.has("version")) return { kind: "version" };

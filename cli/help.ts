@@ -1,6 +1,7 @@
 /** What `help`, `--help` and `version` print. */
 
 import { COMMAND_NAMES, type CommandName, type Flag, flagsOf } from "./command_line.ts";
+import { INSPECT_EXAMPLES } from "./inspect/inspect_options.ts";
 import build from "./build.json" with { type: "json" };
 import manifest from "../deno.json" with { type: "json" };
 
@@ -56,6 +57,11 @@ export const COMMANDS: Readonly<Record<CommandName, CommandDoc>> = {
       "electric-ts doctor --replication-stream-id blue --json",
     ],
     notes: "Changes nothing. Exits with 0 if all is well, 3 for warnings, 1 for errors.",
+  },
+  "inspect-shape": {
+    summary: "Shows what a server, or its storage, has of a shape",
+    examples: INSPECT_EXAMPLES,
+    notes: "With --verify it exits with 1 if the rows differ from the database's.",
   },
   completions: {
     summary: "Prints a script that completes commands and flags in bash, zsh or fish",

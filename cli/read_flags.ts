@@ -2,7 +2,8 @@
 
 import type { CommandFlag, FlagTable, FlagValues } from "./command_flags.ts";
 import type { Env } from "./command_io.ts";
-import { type CommandName, type GivenFlags, UsageError } from "./command_line.ts";
+import type { CommandName, GivenFlags } from "./command_line.ts";
+import { UsageError } from "./usage_error.ts";
 
 /**
  * Flags go over the environment, that over the defaults; an empty variable counts as unset. Throws

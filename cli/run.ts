@@ -1,7 +1,8 @@
 /** The process: argv and environment in, exit code out. Only here does an error become one. */
 
 import { type CommandIo, type Env, openIo, writeError, writeOutput } from "./command_io.ts";
-import { type Command, isColorRefused, parseCommandLine, UsageError } from "./command_line.ts";
+import { type Command, isColorRefused, parseCommandLine } from "./command_line.ts";
+import { UsageError } from "./usage_error.ts";
 import { resolveConfig, type ResolvedConfig } from "./config.ts";
 import { CONFIG_FILE_ENV, warnOfForeign } from "./foreign_env.ts";
 import { formatHelp, formatVersion } from "./help.ts";
@@ -28,7 +29,6 @@ const ENDING_SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
 /** Runs a command to its end and returns the exit code. */
 export async function run(args: readonly string[], env: Env): Promise<number> {
   try {
-    if (args[0] === "inspect-shape") return await inspectShape(args.slice(1), env);
     return await runCommand(parseCommandLine(args), env, !isColorRefused(args));
   } catch (error) {
     // Whoever read our output has seen enough of it.
@@ -68,11 +68,6 @@ async function runCommand(command: Command, env: Env, isColorAllowed: boolean): 
   }
 }
 
-async function inspectShape(args: readonly string[], env: Env): Promise<number> {
-  const { runInspectShape } = await import("./inspect_shape.ts");
-  return await runInspectShape(args, { env, write: writeOutput });
-}
-
 type Tool = Exclude<Command, { kind: "help" | "version" | "serve" | "demo" }>;
 
 /** Commands that answer a question and end; each is loaded only when it is asked for. */
@@ -90,6 +85,10 @@ async function runTool(command: Tool, io: CommandIo): Promise<number> {
     case "tail": {
       const { runTail } = await import("./tail.ts");
       return await untilInterrupt((signal) => runTail(command.given, io, signal));
+    }
+    case "inspect-shape": {
+      const { runInspectShape } = await import("./inspect_shape.ts");
+      return await runInspectShape(command.args, { env: io.env, write: io.out });
     }
     case "doctor": {
       const { runDoctor } = await import("./doctor.ts");

@@ -2,7 +2,8 @@
 
 import { TAIL_FLAGS } from "./command_flags.ts";
 import type { CommandIo } from "./command_io.ts";
-import { type GivenFlags, UsageError } from "./command_line.ts";
+import type { GivenFlags } from "./command_line.ts";
+import { UsageError } from "./usage_error.ts";
 import { readFlags, serverUrlOf } from "./read_flags.ts";
 import { EXIT_UNREACHABLE } from "./status.ts";
 import { type Change, mergeByPlace, parseMessage } from "./tail_event.ts";

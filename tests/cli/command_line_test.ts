@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { COMMAND_NAMES, flagsOf, parseCommandLine, UsageError } from "../../cli/command_line.ts";
+import { COMMAND_NAMES, flagsOf, parseCommandLine } from "../../cli/command_line.ts";
+import { UsageError } from "../../cli/usage_error.ts";
 import { listOptions } from "../../cli/options.ts";
 
 function parseServe(...args: string[]) {

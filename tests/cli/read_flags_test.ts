@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { STATUS_FLAGS, TAIL_FLAGS } from "../../cli/command_flags.ts";
-import { UsageError } from "../../cli/command_line.ts";
+import { UsageError } from "../../cli/usage_error.ts";
 import { readFlags, serverUrlOf } from "../../cli/read_flags.ts";
 
 function tail(given: Record<string, string[]>, env: Record<string, string> = {}) {
