@@ -1,11 +1,37 @@
 /** argv → what to do. Nothing is done here, and nothing but argv is looked at. */
 
 import { parseArgs } from "node:util";
-import { listOptions } from "./options.ts";
+import {
+  type CommandFlag,
+  DOCTOR_FLAGS,
+  DOCTOR_OPTIONS,
+  type FlagTable,
+  STATUS_FLAGS,
+  TAIL_FLAGS,
+} from "./command_flags.ts";
+import { INSPECT_FLAGS } from "./inspect/inspect_options.ts";
+import { formatInitial, listOptions } from "./options.ts";
 import { formatSuggestion, suggest } from "./suggest.ts";
+import { UsageError } from "./usage_error.ts";
 
-export const COMMAND_NAMES = ["serve", "demo", "help", "version"] as const;
+export const COMMAND_NAMES = [
+  "serve",
+  "demo",
+  "status",
+  "tail",
+  "inspect-shape",
+  "doctor",
+  "completions",
+  "help",
+  "version",
+] as const;
 export type CommandName = typeof COMMAND_NAMES[number];
+
+export const SHELLS = ["bash", "zsh", "fish"] as const;
+export type Shell = typeof SHELLS[number];
+
+/** All texts of each flag that was given, in their order. */
+export type GivenFlags = ReadonlyMap<string, readonly string[]>;
 
 export type Command =
   | {
@@ -16,69 +42,127 @@ export type Command =
     readonly isPrintConfig: boolean;
   }
   | { readonly kind: "demo"; readonly flags: ReadonlyMap<string, string> }
+  | { readonly kind: "status" | "tail" | "doctor"; readonly given: GivenFlags }
+  /** It reads its own arguments. */
+  | { readonly kind: "inspect-shape"; readonly args: readonly string[] }
+  | { readonly kind: "completions"; readonly shell: Shell }
   | { readonly kind: "help"; readonly topic: CommandName | undefined }
   | { readonly kind: "version" };
-
-/** The command line can't be understood: exit code 2. */
-export class UsageError extends Error {
-  override readonly name = "UsageError";
-  /** Whose help to point to. */
-  readonly topic: CommandName | undefined;
-
-  constructor(message: string, topic?: CommandName) {
-    super(message);
-    this.topic = topic;
-  }
-}
 
 export interface Flag {
   readonly name: string;
   readonly short?: string;
   readonly isBoolean: boolean;
+  /** What help calls its value, such as `port`, or `bash|zsh` where it is one of these. */
+  readonly typeName: string;
   /** What help says, without a full stop. */
   readonly doc: string;
+  /** Where else it can be set and what it is by default; empty for nothing to say. */
+  readonly origin: string;
 }
 
 const COMMON_FLAGS: readonly Flag[] = [
-  { name: "help", short: "h", isBoolean: true, doc: "Shows this help" },
-  { name: "version", short: "V", isBoolean: true, doc: "Shows the version" },
-  { name: "no-color", isBoolean: true, doc: "Writes no colours, like NO_COLOR=1" },
+  toggle("help", "Shows this help", "h"),
+  toggle("version", "Shows the version", "V"),
+  toggle("no-color", "Writes no colours, like NO_COLOR=1"),
 ];
 
 /** Flags of `serve` that are not options of the server. */
 const SERVE_FLAGS: readonly Flag[] = [
-  { name: "config", isBoolean: false, doc: "JSON file of options, keys as the flags" },
-  { name: "print-config", isBoolean: true, doc: "Shows each value and its source, and exits" },
+  {
+    name: "config",
+    isBoolean: false,
+    typeName: "path",
+    doc: "JSON file of options, keys as the flags",
+    origin: "",
+  },
+  toggle("print-config", "Shows each value and its source, and exits"),
 ];
 
 /** Options that `demo` takes from the table. */
 export const DEMO_OPTIONS: readonly string[] = ["port", "log-level", "log-format"];
 
-/** The flags a command takes, options of the table last. */
+function toggle(name: string, doc: string, short?: string): Flag {
+  return { name, ...short ? { short } : {}, isBoolean: true, typeName: "boolean", doc, origin: "" };
+}
+
+/** The flags a command takes, options of the server last. */
 export function flagsOf(command: CommandName | undefined): readonly Flag[] {
-  const options = listOptions().map(({ option }): Flag => ({
-    name: option.flag,
-    isBoolean: option.type.name === "boolean",
-    doc: option.doc,
+  return [...COMMON_FLAGS, ...command ? FLAGS_OF[command]() : []];
+}
+
+const FLAGS_OF: Readonly<Record<CommandName, () => readonly Flag[]>> = {
+  serve: () => [...SERVE_FLAGS, ...optionFlags(() => true)],
+  demo: () => optionFlags((name) => DEMO_OPTIONS.includes(name)),
+  status: () => tableFlags(STATUS_FLAGS),
+  tail: () => tableFlags(TAIL_FLAGS),
+  "inspect-shape": inspectFlags,
+  doctor: () => [
+    ...tableFlags(DOCTOR_FLAGS),
+    ...optionFlags((name) => DOCTOR_OPTIONS.includes(name)),
+  ],
+  completions: () => [],
+  help: () => [],
+  version: () => [],
+};
+
+function optionFlags(isWanted: (name: string) => boolean): readonly Flag[] {
+  return listOptions().map(({ option }) => option).filter(({ flag }) => isWanted(flag))
+    .map((option) => ({
+      name: option.flag,
+      isBoolean: option.type.name === "boolean",
+      typeName: option.type.name,
+      doc: option.doc,
+      origin: `${option.env[0]}; default: ${formatInitial(option)}`,
+    }));
+}
+
+function tableFlags(table: FlagTable): readonly Flag[] {
+  return Object.values(table).map((flag) => ({
+    name: flag.flag,
+    isBoolean: flag.type.name === "boolean",
+    typeName: flag.type.name,
+    doc: flag.doc,
+    origin: formatOrigin(flag),
   }));
-  if (command === "serve") return [...COMMON_FLAGS, ...SERVE_FLAGS, ...options];
-  if (command === "demo") {
-    return [...COMMON_FLAGS, ...options.filter(({ name }) => DEMO_OPTIONS.includes(name))];
-  }
-  return COMMON_FLAGS;
+}
+
+/** The common ones have been told of. */
+function inspectFlags(): readonly Flag[] {
+  return INSPECT_FLAGS.filter(({ name }) => name !== "help").map(({ name, value, doc }) => ({
+    name,
+    isBoolean: value === undefined,
+    typeName: value ?? "boolean",
+    doc,
+    origin: "",
+  }));
+}
+
+function formatOrigin({ env = [], initialDoc }: CommandFlag<unknown>): string {
+  return [...env, ...initialDoc ? [`default: ${initialDoc}`] : []].join("; ");
 }
 
 /** Throws `UsageError`. */
 export function parseCommandLine(args: readonly string[]): Command {
   const name = readCommandName(args);
-  const { flags, positionals } = parseFlags(name, args);
+  if (name === "inspect-shape") return { kind: name, args: args.slice(1) };
+  const { given, positionals } = parseFlags(name, args);
+  const flags = new Map([...given].map(([flag, texts]) => [flag, texts[texts.length - 1]]));
   if (flags.has("version")) return { kind: "version" };
   if (flags.has("help") || name === undefined) return { kind: "help", topic: name };
-  const [, operand, ...rest] = positionals;
-  if (name === "help") return { kind: "help", topic: operand ? checkCommand(operand) : undefined };
-  const extra = [operand, ...rest].find((word) => word !== undefined);
+  const [, ...operands] = positionals;
+  const extra = operands[name === "help" || name === "completions" ? 1 : 0];
   if (extra !== undefined) throw new UsageError(`Unexpected argument "${extra}"`, name);
+  const [operand] = operands;
   switch (name) {
+    case "help":
+      return { kind: "help", topic: operand ? checkCommand(operand) : undefined };
+    case "completions":
+      return { kind: "completions", shell: checkShell(operand) };
+    case "status":
+    case "tail":
+    case "doctor":
+      return { kind: name, given };
     case "serve":
       return {
         kind: "serve",
@@ -113,8 +197,15 @@ function checkCommand(word: string): CommandName {
   );
 }
 
+function checkShell(word: string | undefined): Shell {
+  const shell = SHELLS.find((candidate) => candidate === word);
+  if (shell) return shell;
+  const problem = word === undefined ? "Name a shell" : `Unknown shell "${word}"`;
+  throw new UsageError(`${problem}: one of ${SHELLS.join(", ")}`, "completions");
+}
+
 interface ParsedFlags {
-  readonly flags: ReadonlyMap<string, string>;
+  readonly given: GivenFlags;
   readonly positionals: readonly string[];
 }
 
@@ -130,11 +221,13 @@ function parseFlags(command: CommandName | undefined, args: readonly string[]): 
     strict: false,
     tokens: true,
   });
-  const flags = new Map<string, string>();
+  const given = new Map<string, string[]>();
   for (const token of tokens) {
-    if (token.kind === "option") readFlag(command, known, token, flags);
+    if (token.kind !== "option") continue;
+    const [name, text] = readFlag(command, known, token);
+    given.set(name, [...given.get(name) ?? [], text]);
   }
-  return { flags, positionals };
+  return { given, positionals };
 }
 
 interface OptionToken {
@@ -143,20 +236,20 @@ interface OptionToken {
   readonly value?: string | undefined;
 }
 
+/** The flag's name and its text. */
 function readFlag(
   command: CommandName | undefined,
   known: readonly Flag[],
   { name, rawName, value }: OptionToken,
-  flags: Map<string, string>,
-): void {
+): readonly [name: string, text: string] {
   const flag = known.find((candidate) => candidate.name === name);
   const negated = known.find((candidate) => candidate.isBoolean && `no-${candidate.name}` === name);
-  if (flag?.isBoolean) flags.set(name, value ?? "true");
-  else if (!flag && negated && value === undefined) flags.set(negated.name, "false");
-  else if (!flag) {
+  if (flag?.isBoolean) return [name, value ?? "true"];
+  if (!flag && negated && value === undefined) return [negated.name, "false"];
+  if (!flag) {
     const hint = formatSuggestion(suggest(rawName, known.map((one) => `--${one.name}`)));
     throw new UsageError(`Unknown flag "${rawName}"${hint}`, command);
-  } else if (value === undefined) {
-    throw new UsageError(`Flag "${rawName}" needs a value`, command);
-  } else flags.set(name, value);
+  }
+  if (value === undefined) throw new UsageError(`Flag "${rawName}" needs a value`, command);
+  return [name, value];
 }

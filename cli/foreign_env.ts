@@ -3,6 +3,7 @@
  * that someone who changes over learns which of their settings do nothing (WIRE.md section 9).
  */
 
+import { type FlagTable, STATUS_FLAGS, TAIL_FLAGS } from "./command_flags.ts";
 import { listOptions } from "./options.ts";
 import { formatSuggestion, suggest } from "./suggest.ts";
 
@@ -106,7 +107,7 @@ export function warnOfForeign(env: Readonly<Record<string, string>>): readonly s
 }
 
 function knownNames(): ReadonlySet<string> {
-  const known = new Set([CONFIG_FILE_ENV]);
+  const known = new Set([CONFIG_FILE_ENV, ...toolVariables()]);
   for (const { option } of listOptions()) {
     for (const name of option.env) {
       known.add(name);
@@ -114,4 +115,10 @@ function knownNames(): ReadonlySet<string> {
     }
   }
   return known;
+}
+
+/** What only the commands beside `serve` listen to, such as ELECTRIC_URL. */
+function toolVariables(): readonly string[] {
+  const tables: readonly FlagTable[] = [STATUS_FLAGS, TAIL_FLAGS];
+  return tables.flatMap((table) => Object.values(table).flatMap(({ env }) => env ?? []));
 }

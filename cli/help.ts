@@ -1,7 +1,7 @@
 /** What `help`, `--help` and `version` print. */
 
 import { COMMAND_NAMES, type CommandName, type Flag, flagsOf } from "./command_line.ts";
-import { formatInitial, listOptions } from "./options.ts";
+import { INSPECT_EXAMPLES } from "./inspect/inspect_options.ts";
 import build from "./build.json" with { type: "json" };
 import manifest from "../deno.json" with { type: "json" };
 
@@ -9,13 +9,13 @@ export const VERSION: string = manifest.version;
 /** What the program was compiled from; "source" when it was not. */
 const COMMIT: string = build.commit;
 
-interface CommandDoc {
+export interface CommandDoc {
   readonly summary: string;
   readonly examples: readonly string[];
   readonly notes: string;
 }
 
-const COMMANDS: Readonly<Record<CommandName, CommandDoc>> = {
+export const COMMANDS: Readonly<Record<CommandName, CommandDoc>> = {
   serve: {
     summary: "Syncs shapes of a Postgres database over HTTP",
     examples: [
@@ -29,6 +29,48 @@ const COMMANDS: Readonly<Record<CommandName, CommandDoc>> = {
     summary: "Starts a Postgres with sample data, a stream of writes and a server on it",
     examples: ["electric-ts demo", "electric-ts demo --port 4000"],
     notes: "Everything lies in a temporary folder and is gone after Ctrl-C.",
+  },
+  status: {
+    summary: "Tells how a server does: its mode and why, lag, slot, shapes",
+    examples: [
+      "electric-ts status",
+      "electric-ts status --url https://sync.example.com --watch",
+      "electric-ts status --exit-code >/dev/null && echo live",
+    ],
+    notes:
+      "Exits with 0, or with 5 if there is no answer within 5 s; by the mode with --exit-code.",
+  },
+  tail: {
+    summary: "Follows the rows and changes of tables",
+    examples: [
+      "electric-ts tail --table issues",
+      "electric-ts tail --table issues --where 'status = $1' --param 1=open --replica full",
+      "electric-ts tail --table issues --table comments --since now",
+      "electric-ts tail --table issues --follow=false --json | jq .value",
+    ],
+    notes: "Goes on through interruptions until Ctrl-C, --limit, or --follow=false.",
+  },
+  doctor: {
+    summary: "Checks whether a Postgres has all that serve needs, and tells what mends it",
+    examples: [
+      "DATABASE_URL=postgresql://user:password@localhost/app electric-ts doctor",
+      "electric-ts doctor --replication-stream-id blue --json",
+    ],
+    notes: "Changes nothing. Exits with 0 if all is well, 3 for warnings, 1 for errors.",
+  },
+  "inspect-shape": {
+    summary: "Shows what a server, or its storage, has of a shape",
+    examples: INSPECT_EXAMPLES,
+    notes: "With --verify it exits with 1 if the rows differ from the database's.",
+  },
+  completions: {
+    summary: "Prints a script that completes commands and flags in bash, zsh or fish",
+    examples: [
+      "source <(electric-ts completions bash)",
+      'electric-ts completions zsh >"${fpath[1]}/_electric-ts"',
+      "electric-ts completions fish >~/.config/fish/completions/electric-ts.fish",
+    ],
+    notes: "",
   },
   help: {
     summary: "Shows help, of a command if one is named",
@@ -78,12 +120,9 @@ function formatCommand(name: CommandName): string {
 }
 
 /** The flag, and below it what it does and where else it can be set. */
-function formatFlag(flag: Flag): readonly string[] {
-  const found = listOptions().find(({ option }) => option.flag === flag.name)?.option;
-  const short = flag.short ? `-${flag.short}, ` : "";
-  const value = flag.isBoolean ? "" : ` <${found?.type.name ?? "path"}>`;
-  const origin = found ? [`      ${found.env[0]}; default: ${formatInitial(found)}`] : [];
-  return [`  ${short}--${flag.name}${value}`, `      ${flag.doc}`, ...origin];
+function formatFlag({ name, short, isBoolean, typeName, doc, origin }: Flag): readonly string[] {
+  const head = `${short ? `-${short}, ` : ""}--${name}${isBoolean ? "" : ` <${typeName}>`}`;
+  return [`  ${head}`, `      ${doc}`, ...origin ? [`      ${origin}`] : []];
 }
 
 function indent(texts: readonly string[]): readonly string[] {

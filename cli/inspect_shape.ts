@@ -2,7 +2,7 @@
 
 import type { AdminShape, AdminShapeDetail } from "../server/admin.ts";
 import { parseRequestedTable } from "../shapes/definition.ts";
-import { UsageError } from "./command_line.ts";
+import { UsageError } from "./usage_error.ts";
 import { resolveConfig } from "./config.ts";
 import {
   formatInspectHelp,

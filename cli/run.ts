@@ -1,6 +1,8 @@
 /** The process: argv and environment in, exit code out. Only here does an error become one. */
 
-import { type Command, isColorRefused, parseCommandLine, UsageError } from "./command_line.ts";
+import { type CommandIo, type Env, openIo, writeError, writeOutput } from "./command_io.ts";
+import { type Command, isColorRefused, parseCommandLine } from "./command_line.ts";
+import { UsageError } from "./usage_error.ts";
 import { resolveConfig, type ResolvedConfig } from "./config.ts";
 import { CONFIG_FILE_ENV, warnOfForeign } from "./foreign_env.ts";
 import { formatHelp, formatVersion } from "./help.ts";
@@ -9,6 +11,7 @@ import { loadNativeAddon } from "./native_addon.ts";
 import type { ServeConfig } from "./options.ts";
 import { formatConfig } from "./print_config.ts";
 import { redact } from "./redact.ts";
+import { decideColor } from "./terminal.ts";
 
 const EXIT_OK = 0;
 const EXIT_FAILED = 1;
@@ -23,12 +26,9 @@ const ENDING_SIGNALS: readonly Deno.Signal[] = Deno.build.os === "windows"
   ? ["SIGINT", "SIGBREAK"]
   : ["SIGINT", "SIGTERM"];
 
-type Env = Readonly<Record<string, string>>;
-
 /** Runs a command to its end and returns the exit code. */
 export async function run(args: readonly string[], env: Env): Promise<number> {
   try {
-    if (args[0] === "inspect-shape") return await inspectShape(args.slice(1), env);
     return await runCommand(parseCommandLine(args), env, !isColorRefused(args));
   } catch (error) {
     // Whoever read our output has seen enough of it.
@@ -63,12 +63,52 @@ async function runCommand(command: Command, env: Env, isColorAllowed: boolean): 
       return await runServe(command, env, isColorAllowed);
     case "demo":
       return await runDemo(command, env, isColorAllowed);
+    default:
+      return await runTool(command, openIo(env, isColorAllowed));
   }
 }
 
-async function inspectShape(args: readonly string[], env: Env): Promise<number> {
-  const { runInspectShape } = await import("./inspect_shape.ts");
-  return await runInspectShape(args, { env, write: writeOutput });
+type Tool = Exclude<Command, { kind: "help" | "version" | "serve" | "demo" }>;
+
+/** Commands that answer a question and end; each is loaded only when it is asked for. */
+async function runTool(command: Tool, io: CommandIo): Promise<number> {
+  switch (command.kind) {
+    case "completions": {
+      const { formatCompletions } = await import("./completions.ts");
+      io.out(formatCompletions(command.shell));
+      return EXIT_OK;
+    }
+    case "status": {
+      const { runStatus } = await import("./status.ts");
+      return await untilInterrupt((signal) => runStatus(command.given, io, signal));
+    }
+    case "tail": {
+      const { runTail } = await import("./tail.ts");
+      return await untilInterrupt((signal) => runTail(command.given, io, signal));
+    }
+    case "inspect-shape": {
+      const { runInspectShape } = await import("./inspect_shape.ts");
+      return await runInspectShape(command.args, { env: io.env, write: io.out });
+    }
+    case "doctor": {
+      const { runDoctor } = await import("./doctor.ts");
+      return await runDoctor(command.given, io);
+    }
+  }
+}
+
+/** As `untilSignal`, for commands that a signal cuts short: the exit code says which. */
+async function untilInterrupt(work: (signal: AbortSignal) => Promise<number>): Promise<number> {
+  let code = EXIT_OK, interrupted: number | undefined;
+  await untilSignal(async (signal) => {
+    signal.addEventListener("abort", () => interrupted = codeOf(signal), { once: true });
+    code = await work(signal);
+  });
+  return interrupted ?? code;
+}
+
+function codeOf({ reason }: AbortSignal): number {
+  return reason instanceof Error && reason.message.endsWith("SIGTERM") ? 143 : 130;
 }
 
 async function runServe(
@@ -145,33 +185,11 @@ async function untilSignal(work: (signal: AbortSignal) => Promise<void>): Promis
 function openLogger(config: ServeConfig, env: Env, isColorAllowed: boolean): LineLogger {
   const isTerminal = Deno.stderr.isTerminal();
   const isPretty = config.logFormat === "auto" ? isTerminal : config.logFormat === "pretty";
-  const isForced = Boolean(env.FORCE_COLOR) && env.FORCE_COLOR !== "0";
-  const isColored = isColorAllowed && !env.NO_COLOR && env.TERM !== "dumb" &&
-    (isTerminal || isForced);
   return new LineLogger({
     level: config.logLevel,
     format: isPretty ? "pretty" : "json",
-    isColored,
+    isColored: decideColor({ isAllowed: isColorAllowed, isTerminal, env }),
     nowMs: Date.now,
     write: writeError,
   }, { component: "main" });
-}
-
-const encoder = new TextEncoder();
-
-function writeOutput(text: string): void {
-  writeFully(Deno.stdout, text);
-}
-
-function writeError(text: string): void {
-  try {
-    writeFully(Deno.stderr, text);
-  } catch {
-    // Nobody reads the log any more: no reason to stop serving.
-  }
-}
-
-function writeFully(stream: { writeSync(bytes: Uint8Array): number }, text: string): void {
-  let bytes = encoder.encode(text);
-  while (bytes.length > 0) bytes = bytes.subarray(stream.writeSync(bytes));
 }

@@ -1,7 +1,7 @@
 /** What `inspect-shape` takes, and what was asked for. */
 
 import { parseArgs } from "node:util";
-import { UsageError } from "../command_line.ts";
+import { UsageError } from "../usage_error.ts";
 import type { DefinitionRequest } from "../../shapes/service.ts";
 import { formatSuggestion, suggest } from "../suggest.ts";
 

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { flagsOf, parseCommandLine, UsageError } from "../../cli/command_line.ts";
+import { COMMAND_NAMES, flagsOf, parseCommandLine } from "../../cli/command_line.ts";
+import { UsageError } from "../../cli/usage_error.ts";
 import { listOptions } from "../../cli/options.ts";
 
 function parseServe(...args: string[]) {
@@ -17,6 +18,7 @@ Deno.test("parseCommandLine() tells the commands apart", () => {
     assert.deepEqual(parseCommandLine(args), { kind: "version" });
   }
   assert.equal(parseCommandLine(["demo"]).kind, "demo");
+  assert.deepEqual(parseCommandLine(["completions", "zsh"]), { kind: "completions", shell: "zsh" });
 });
 
 Deno.test("parseCommandLine() takes a flag for every option", () => {
@@ -58,6 +60,11 @@ const REFUSED: readonly (readonly [args: readonly string[], message: string, top
   [["help", "dmeo"], 'Unknown command "dmeo", did you mean "demo"?'],
   [["frobnicate"], 'Unknown command "frobnicate"'],
   [["--port", "3"], 'Unknown flag "--port"'],
+  [["status", "--wacth"], 'Unknown flag "--wacth", did you mean "--watch"?', "status"],
+  [["tail", "issues"], 'Unexpected argument "issues"', "tail"],
+  [["completions"], "Name a shell: one of bash, zsh, fish", "completions"],
+  [["completions", "tcsh"], 'Unknown shell "tcsh": one of bash, zsh, fish', "completions"],
+  [["help", "serve", "demo"], 'Unexpected argument "demo"', "help"],
 ];
 
 Deno.test("parseCommandLine() refuses what it does not know, with a suggestion", () => {
@@ -71,8 +78,19 @@ Deno.test("parseCommandLine() refuses what it does not know, with a suggestion",
 });
 
 Deno.test("no two flags of a command have one name", () => {
-  for (const command of ["serve", "demo", "help", "version"] as const) {
+  for (const command of COMMAND_NAMES) {
     const names = flagsOf(command).map(({ name }) => name);
     assert.deepEqual(names, [...new Set(names)]);
   }
+});
+
+Deno.test("parseCommandLine() keeps every text of a repeated flag, and values that begin with a dash", () => {
+  const args = ["tail", "--table", "a", "--since", "-1", "--table=b", "--follow=false"];
+  const command = parseCommandLine(args);
+  assert(command.kind === "tail");
+  assert.deepEqual([...command.given], [
+    ["table", ["a", "b"]],
+    ["since", ["-1"]],
+    ["follow", ["false"]],
+  ]);
 });

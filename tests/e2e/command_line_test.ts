@@ -1,32 +1,5 @@
 import assert from "node:assert/strict";
-
-const MAIN = new URL("../../main.ts", import.meta.url).pathname;
-
-interface Result {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** The environment without anything that the program listens to. */
-function foreignEnv(): Record<string, string> {
-  const entries = Object.entries(Deno.env.toObject());
-  return Object.fromEntries(entries.filter(([name]) => !/^(?:ELECTRIC_|DATABASE_URL)/.test(name)));
-}
-
-async function electric(
-  args: readonly string[],
-  env: Record<string, string> = {},
-): Promise<Result> {
-  const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", "-A", "--quiet", "--no-check", MAIN, ...args],
-    env: { ...foreignEnv(), ...env },
-    clearEnv: true,
-    stdin: "null",
-  }).output();
-  const decoder = new TextDecoder();
-  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
-}
+import { runCli as electric } from "../support/cli_process.ts";
 
 Deno.test("help and version write to stdout and exit with 0", async () => {
   const help = await electric(["help"]);
