@@ -29,8 +29,12 @@ async function withBinary(work: (binary: string, folder: string) => Promise<void
   }
 }
 
-async function runBinary(binary: string, args: readonly string[]) {
-  const command = new Deno.Command(binary, { args: [...args], cwd: "/", stdin: "null" });
+async function runBinary(
+  binary: string,
+  args: readonly string[],
+  env: Record<string, string> = {},
+) {
+  const command = new Deno.Command(binary, { args: [...args], cwd: "/", env, stdin: "null" });
   const { code, stdout, stderr } = await command.output();
   const decoder = new TextDecoder();
   return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
@@ -124,8 +128,15 @@ Deno.test("it syncs as an ordinary user in a read-only root that holds nothing e
     });
     await assertIsSealed(server);
     await followWrites(server.url, database.sql);
+    // The image's health check.
+    const env = { ELECTRIC_PORT: `${server.port}`, ELECTRIC_STORAGE_DIR: server.storageDir };
+    const check = () => runBinary(root.program, ["status", "--exit-code"], env);
+    assert.equal((await check()).code, 0);
     const { code, stderr } = await server.stop();
     assert.equal(code, 0, stderr);
+    assert.equal((await check()).code, 5);
+    const inspect = ["inspect-shape", "--list", "--storage-dir", server.storageDir];
+    assert.match((await runBinary(root.program, inspect, env)).stdout, /public\.items/);
     const left = [...Deno.readDirSync(server.storageDir)].map(({ name }) => name);
     assert.deepEqual(
       left.filter((name) => !/^(?:format|lock|shapes\.sqlite(?:-\w+)?)$/.test(name)),
