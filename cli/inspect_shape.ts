@@ -196,7 +196,10 @@ async function verify(
   });
   if (problems.length > 0) throw new UsageError(problems.join("\n"));
   await using stack = new AsyncDisposableStack();
-  const { source } = openPostgres(config, stack, () => SILENT, () => false);
+  const { source } = openPostgres(config, stack, () => SILENT, {
+    isOnReplica: () => false,
+    onUnpublished: () => {},
+  });
   const isAtRest = storageDir !== undefined;
   return await verifyShape(shape, {
     reader,

@@ -23,12 +23,19 @@ export interface Postgres {
   readonly dropAll: () => void;
 }
 
-/** All is closed with the stack. `isOnReplica`: whether the replica has to stand in. */
+/** What the source asks and tells the rest, which is there by the time that it does. */
+export interface PostgresHooks {
+  /** Whether the replica has to stand in. */
+  readonly isOnReplica: () => boolean;
+  readonly onUnpublished: (oid: number) => void;
+}
+
+/** All is closed with the stack. */
 export function openPostgres(
   config: ServeConfig,
   stack: AsyncDisposableStack,
   component: (name: string) => LineLogger,
-  isOnReplica: () => boolean,
+  { isOnReplica, onUnpublished }: PostgresHooks,
 ): Postgres {
   const open = (url: string, max: number) => {
     const sql = openPool({ url: databaseUrl(config, url), max });
@@ -51,6 +58,7 @@ export function openPostgres(
     evaluator,
     streamId,
     isManual,
+    onUnpublished,
     logger,
   });
   return { source, admin, dropAll: () => [admin, query].forEach(dropConnections) };

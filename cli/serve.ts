@@ -45,6 +45,7 @@ import { warmUp } from "./warm_up.ts";
 const EVICTION_MS = 60_000;
 /** Filters are always Postgres' to evaluate then, and what it shows is what there is. */
 const QUERY_RULES = { hasGeneratedColumns: true, isTextOrderBytewise: false, isQueried: true };
+const SPANS_TELL = "The runtime's spans of requests carry whole URLs: drop url.full and url.query";
 /** Each reads a whole shape from the database. */
 const RECONCILES_MAX = 4;
 /** The process is gone this long after it was asked to end, whatever still hangs. */
@@ -60,14 +61,14 @@ export async function serve(
   const failure = new AbortController();
   const ending = AbortSignal.any([signal, failure.signal]);
   const tracing = await openTracing(VERSION);
-  if (tracing && config.secret !== undefined) {
-    logger.warn("The runtime's spans of requests carry whole URLs: drop url.full and url.query");
-  }
+  if (tracing && config.secret !== undefined) logger.warn(SPANS_TELL);
   const [store] = await Promise.all([openStore(config, failure, tracing, stack), loadParser()]);
   const state = await store.load();
   const component = (name: string) => logger.with({ component: name });
-  const isOnReplica = () => health.isOnReplica;
-  const { source, admin: sql, dropAll } = openPostgres(config, stack, component, isOnReplica);
+  const { source, admin: sql, dropAll } = openPostgres(config, stack, component, {
+    isOnReplica: () => health.isOnReplica,
+    onUnpublished: (oid) => catalog.publishing(oid),
+  });
   const parts = {
     config,
     store,

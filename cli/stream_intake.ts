@@ -26,6 +26,7 @@ const GAP_REASONS: Readonly<Record<GapCause, string>> = {
   slotLost: "The replication slot was lost",
   walBudget: "The replication slot kept more WAL than it may",
   publicationMissing: "The publication is gone",
+  publicationIncomplete: "The publication left changes out",
 };
 
 /** `server_version_num` of the first Postgres whose stream carries stored generated columns. */

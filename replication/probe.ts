@@ -21,11 +21,17 @@ export interface Probe {
   readonly lsn: bigint;
   /** `max_slot_wal_keep_size`; undefined without a limit. */
   readonly keepBytes: number | undefined;
-  readonly hasPublication: boolean;
+  /** Undefined when there is none. */
+  readonly publication: PublicationProbe | undefined;
   /** Undefined when there is none. */
   readonly slot: SlotProbe | undefined;
   /** The backend asked about; undefined when it is gone. */
   readonly walsender: WalsenderProbe | undefined;
+}
+
+export interface PublicationProbe {
+  /** Whether it publishes all of insert, update, delete and truncate. */
+  readonly isComplete: boolean;
 }
 
 export interface SlotProbe {
@@ -70,8 +76,9 @@ SELECT pg_catalog.json_build_object(
     ELSE pg_catalog.pg_current_wal_flush_lsn() END,
   'keepMegabytes', (SELECT setting::int8 FROM pg_catalog.pg_settings
     WHERE name = 'max_slot_wal_keep_size'),
-  'hasPublication', EXISTS (SELECT FROM pg_catalog.pg_publication
-    WHERE pubname = ${quoteLiteral(names.publication)}),
+  'publication', (SELECT pg_catalog.json_build_object(
+      'isComplete', p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate)
+    FROM pg_catalog.pg_publication p WHERE p.pubname = ${quoteLiteral(names.publication)}),
   'slot', (SELECT pg_catalog.to_jsonb(s) FROM pg_catalog.pg_replication_slots s
     WHERE slot_name = ${quoteLiteral(names.slot)}),
   'walsender', (SELECT pg_catalog.json_build_object('pid', a.pid, 'waitEvent', a.wait_event)
@@ -101,13 +108,17 @@ export function parseProbe(text: unknown): Probe {
     // The file's name begins with the timeline, as eight hexadecimal digits.
     timeline: walFile === undefined ? undefined : parseInt(walFile.slice(0, 8), 16),
     keepBytes: keepMegabytes < 0 ? undefined : keepMegabytes * MEGABYTE,
-    hasPublication: root.hasPublication === true,
+    publication: publicationOf(objectOf(root.publication)),
     slot: slotOf(objectOf(root.slot)),
     walsender: walsenderOf(objectOf(root.walsender)),
   };
 }
 
 type Fields = Readonly<Record<string, unknown>>;
+
+function publicationOf(publication: Fields | undefined): PublicationProbe | undefined {
+  return publication && { isComplete: publication.isComplete === true };
+}
 
 function slotOf(slot: Fields | undefined): SlotProbe | undefined {
   if (slot === undefined) return undefined;

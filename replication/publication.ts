@@ -25,6 +25,8 @@ export interface PublisherOptions {
   readonly publication: string;
   /** Nothing may be altered. */
   readonly isManual: boolean;
+  /** The table is about to be published: if it has been before, its changes were missed meanwhile. */
+  readonly onUnpublished?: (oid: number) => void;
   readonly logger: Logger;
   readonly limits?: PublisherLimits;
 }
@@ -181,6 +183,8 @@ export class Publisher {
     if (jobs.length === 0) return failures;
     const { publication } = this.#options;
     const tables = jobs.map(({ table }) => table);
+    // Before, because from then on the stream brings changes again.
+    for (const { oid } of tables) this.#options.onUnpublished?.(oid);
     const isDone = await this.#alter(publishSql(publication, tables)).then(() => true, () => false);
     if (isDone) return failures;
     for (const job of jobs) {

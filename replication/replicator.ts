@@ -69,6 +69,7 @@ const GAP_REASONS: Readonly<Record<GapCause, ModeReason>> = {
   slotLost: "slot_lost",
   walBudget: "wal_budget",
   publicationMissing: "publication_missing",
+  publicationIncomplete: "publication_incomplete",
 };
 
 export class Replicator {
@@ -325,8 +326,9 @@ export class Replicator {
     const streamedMs = nowMs - (this.#streamingSinceMs ?? nowMs);
     if (streamedMs >= STREAM_PROVEN_MS) this.#outageSinceMs = nowMs;
     this.#streamingSinceMs = undefined;
-    // The server decodes with the catalog of the past: an old slot never gets over either of them.
     if (code === "slotLost" || code === "walBudget") this.#stale = code;
+    // The server decodes with the catalog of the past: an old slot never gets over either of them.
+    if (code === "publicationIncomplete") this.#stale = code;
     if (wasStreaming && code === "publicationMissing") this.#stale = code;
     this.#lastError = describePostgresError(error);
     this.#emit({ kind: "interrupted", reason: modeReasonOf(code), detail: this.#reason() });

@@ -35,7 +35,9 @@ export type GapCause =
   /** It holds back more WAL than it may. */
   | "walBudget"
   /** The publication was dropped, and changes since then were left out. */
-  | "publicationMissing";
+  | "publicationMissing"
+  /** It left out some kinds of change for a while. */
+  | "publicationIncomplete";
 
 export interface SetupState {
   readonly step: SetupStep;

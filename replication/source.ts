@@ -34,6 +34,8 @@ export interface PostgresSourceOptions {
   readonly streamId: string;
   /** The publication and the tables' identities are somebody else's: found missing, never altered. */
   readonly isManual: boolean;
+  /** See `PublisherOptions`. */
+  readonly onUnpublished?: (oid: number) => void;
   readonly logger: Logger;
 }
 
@@ -64,6 +66,7 @@ export class PostgresSource implements Source {
       sql: options.admin,
       publication: this.#publication,
       isManual: options.isManual,
+      onUnpublished: options.onUnpublished,
       logger: options.logger,
     });
   }

@@ -75,8 +75,15 @@ function failHistory({ probe, systemId, timeline }: Sight): ConnectionError | un
 }
 
 function failPublication({ probe }: Sight): ConnectionError | undefined {
-  if (probe.hasPublication) return undefined;
-  return new ConnectionError("publicationMissing", "The publication was dropped");
+  const { publication } = probe;
+  if (publication === undefined) {
+    return new ConnectionError("publicationMissing", "The publication was dropped");
+  }
+  if (publication.isComplete) return undefined;
+  return new ConnectionError(
+    "publicationIncomplete",
+    "The publication no longer publishes all of insert, update, delete and truncate",
+  );
 }
 
 function failSlot({ probe: { slot }, backendPid }: Sight): ConnectionError | undefined {

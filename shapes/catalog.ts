@@ -258,6 +258,16 @@ export class Catalog implements ShapeService {
     for (const shape of this.#index.onTable(oid)) this.lose(shape, "The table was not published");
   }
 
+  /**
+   * The table is about to be published. Were there shapes of it already, they have missed changes,
+   * and looking at the table later would no longer tell.
+   */
+  publishing(oid: number): void {
+    if (this.#index.onTable(oid).some(({ visibility }) => visibility)) {
+      this.unprepared(oid, "publication");
+    }
+  }
+
   /** Whether the table has a shape that relies on its being prepared. */
   isPrepared(oid: number): boolean {
     return this.#index.onTable(oid).some((shape) => shape.visibility && shape.isFollowed);

@@ -33,6 +33,25 @@ Deno.test("Publisher.prepare() publishes a table with all its old rows, once", a
   });
 });
 
+Deno.test("Publisher.prepare() tells of a table that it finds unpublished", async () => {
+  await withPublisher(
+    `CREATE TABLE t (id int PRIMARY KEY)`,
+    async ({ sql, describe, publisher }) => {
+      const table = await describe("t");
+      const told: number[] = [];
+      const subject = publisher({ onUnpublished: (oid) => told.push(oid) });
+      await subject.prepare(table);
+      subject.forget(table.oid);
+      await subject.prepare(table);
+      assert.deepEqual(told, [table.oid], "not when it was published already");
+      await sql.unsafe(`ALTER PUBLICATION ${PUBLICATION} DROP TABLE t`);
+      subject.forget(table.oid);
+      await subject.prepare(table);
+      assert.deepEqual(told, [table.oid, table.oid]);
+    },
+  );
+});
+
 Deno.test("Publisher.prepare() of a partitioned table covers partitions of all levels", async () => {
   const ddl = `
     CREATE TABLE root (k text, d int) PARTITION BY LIST (k);

@@ -93,6 +93,24 @@ Deno.test("a publication that is dropped under an idle stream is found within 10
   assert.ok(running.modes.some(({ reason }) => reason === "publication_missing"));
 });
 
+Deno.test("a publication that leaves kinds of change out is found within 10 s, and all is compared", async () => {
+  await using db = await testDatabase();
+  const id = newStreamId();
+  await using running = start({ url: db.url, streamId: id });
+  await until(running, "live");
+  const publish = (kinds: string) =>
+    db.sql.unsafe(`ALTER PUBLICATION electric_publication_${id} SET (publish = '${kinds}')`);
+  await publish("insert");
+  await until(running, "fallback", "publication_incomplete");
+  await publish("insert, update, delete, truncate");
+  await waitUntil(
+    "a new slot is made",
+    () => running.sink.gaps.at(-1) === "publicationIncomplete",
+    FOUND_MS,
+  );
+  await until(running, "live");
+});
+
 /** The longest silence of the stream, in ms, while it catches up with all that was written. */
 async function longestSilence({ health }: RunningHealth, { sql }: TestDatabase): Promise<number> {
   const [{ lsn }] = await sql`SELECT pg_current_wal_insert_lsn()::text AS lsn`;

@@ -9,7 +9,7 @@ const ANSWER = {
   walFile: "0000001A000000010000002F",
   lsn: "1/2F000100",
   keepMegabytes: 64,
-  hasPublication: true,
+  publication: { isComplete: true },
   slot: {
     active: true,
     active_pid: 77,
@@ -36,7 +36,7 @@ Deno.test("parseProbe() reads what the server tells", () => {
     timeline: 26,
     lsn: 0x1_2f00_0100n,
     keepBytes: 64 * 2 ** 20,
-    hasPublication: true,
+    publication: { isComplete: true },
     slot: {
       isActive: true,
       activePid: 77,
@@ -55,6 +55,7 @@ Deno.test("parseProbe() knows what is not there", () => {
   assert.equal(bare.timeline, undefined);
   assert.equal(bare.keepBytes, undefined);
   assert.equal(bare.slot, undefined);
+  assert.equal(parse({ publication: null }).publication, undefined);
   assert.equal(bare.walsender, undefined);
 });
 

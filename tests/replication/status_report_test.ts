@@ -15,7 +15,7 @@ const PROBE: Probe = {
   timeline: 2,
   lsn: 1000n,
   keepBytes: undefined,
-  hasPublication: true,
+  publication: { isComplete: true },
   slot: {
     isActive: true,
     activePid: 5,

@@ -25,7 +25,7 @@ const PROBE: Probe = {
   timeline: 1,
   lsn: 1000n,
   keepBytes: undefined,
-  hasPublication: true,
+  publication: { isComplete: true },
   slot: {
     isActive: true,
     activePid: 7,
@@ -145,7 +145,8 @@ Deno.test("judgeStream() names what became of slot, publication and history", ()
   assert.equal(codeOf({ slot: undefined }), "slotLost");
   assert.equal(codeOf({ slot: slot && { ...slot, isInvalidated: true } }), "slotLost");
   assert.equal(codeOf({ slot: slot && { ...slot, activePid: 8 } }), "slotInUse");
-  assert.equal(codeOf({ hasPublication: false }), "publicationMissing");
+  assert.equal(codeOf({ publication: undefined }), "publicationMissing");
+  assert.equal(codeOf({ publication: { isComplete: false } }), "publicationIncomplete");
   assert.equal(codeOf({ timeline: 2 }), "historyChanged");
   assert.equal(codeOf({ systemId: "2" }), "historyChanged");
 });

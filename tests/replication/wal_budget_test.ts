@@ -27,7 +27,7 @@ function probe(lsn: bigint, slot: Partial<SlotProbe> = {}, keepBytes?: number): 
     timeline: 1,
     lsn,
     keepBytes,
-    hasPublication: true,
+    publication: { isComplete: true },
     slot: { ...SLOT, ...slot },
     walsender: undefined,
   };

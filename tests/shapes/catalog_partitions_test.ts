@@ -144,3 +144,12 @@ Deno.test("Catalog.unprepared() keeps the shapes of a table that was not publish
   equal(catalog.isPrepared(ROOT), false);
   equal(await catalog.findOrCreate(request()), shape);
 });
+
+Deno.test("Catalog.publishing() has shapes that were there before reconciled, and no others", async () => {
+  const { catalog } = await start();
+  catalog.publishing(ROOT);
+  const shape = await made(catalog);
+  equal(shape.isFollowed, true);
+  catalog.publishing(ROOT);
+  equal(shape.isFollowed, false);
+});

@@ -18,7 +18,12 @@ export interface PublisherTest {
   readonly url: string;
   describe(name: string, schema?: string): Promise<Table>;
   publisher(
-    options?: { isManual?: boolean; sql?: Sql; limits?: Partial<PublisherLimits> },
+    options?: {
+      isManual?: boolean;
+      sql?: Sql;
+      limits?: Partial<PublisherLimits>;
+      onUnpublished?: (oid: number) => void;
+    },
   ): Publisher;
 }
 
@@ -40,11 +45,12 @@ export async function withPublisher(
         assert(table, name);
         return table;
       },
-      publisher: ({ isManual = false, sql: pool = sql, limits } = {}) =>
+      publisher: ({ isManual = false, sql: pool = sql, limits, onUnpublished } = {}) =>
         new Publisher({
           sql: pool,
           publication: PUBLICATION,
           isManual,
+          onUnpublished,
           logger: SILENT,
           limits: { lockTimeoutMs: 5000, writerTimeoutMs: 10_000, ...limits },
         }),
