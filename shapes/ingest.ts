@@ -70,7 +70,8 @@ export class Ingest {
       ...options,
       confirm: (position) => options.confirm(position),
       onResumed: () => {
-        for (const shape of this.#shapes) shape.earlierReaders.settle();
+        // Others have left out what was sent again.
+        for (const shape of this.#shapes) if (shape.isFollowed) shape.earlierReaders.settle();
       },
     });
   }

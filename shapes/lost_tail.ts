@@ -6,21 +6,21 @@
 
 import { compareOffsets, type Offset } from "./offset.ts";
 
-export interface LostTail {
-  /** What was stored ended here. */
+/** Offsets that only readers of what was lost can have: between two items that follow one another. */
+export interface LostGap {
   readonly after: Offset;
-  /** The first and the last item that reconciling has put in place of what was lost. */
-  readonly from: Offset;
-  readonly until: Offset;
-  /** The first item that the stream brought after that; undefined before it has. */
-  readonly next: Offset | undefined;
+  /** The item that came next; undefined before one has. */
+  readonly before: Offset | undefined;
 }
 
+/** There is one or two for each crash that was followed by a reconcile. Of the oldest none is left. */
+const GAPS_MAX = 32;
+
 /** Whether only a reader of what was lost can be at the offset. */
-export function isLost({ after, from, until, next }: LostTail, offset: Offset): boolean {
-  const isIn = (start: Offset, end: Offset | undefined) =>
-    compareOffsets(offset, start) > 0 && (end === undefined || compareOffsets(offset, end) < 0);
-  return isIn(after, from) || isIn(until, next);
+export function isLost(gaps: readonly LostGap[], offset: Offset): boolean {
+  return gaps.some(({ after, before }) =>
+    compareOffsets(offset, after) > 0 && (!before || compareOffsets(offset, before) < 0)
+  );
 }
 
 /**
@@ -30,17 +30,23 @@ export function isLost({ after, from, until, next }: LostTail, offset: Offset): 
 export class EarlierReaders {
   /** Where the stored log ended, whose readers may have more; undefined once that is settled. */
   #storedEnd: Offset | undefined;
-  #tail: LostTail | undefined;
+  /** In order; only the last one may be open. */
+  #gaps: readonly LostGap[];
   #isAwaited = false;
 
   /** `storedEnd` is undefined for a shape that no earlier process had. */
-  constructor(storedEnd?: Offset, tail?: LostTail) {
+  constructor(storedEnd?: Offset, gaps: readonly LostGap[] = []) {
     this.#storedEnd = storedEnd;
-    this.#tail = tail;
+    this.#gaps = gaps;
   }
 
-  get lostTail(): LostTail | undefined {
-    return this.#tail;
+  get lostGaps(): readonly LostGap[] {
+    return this.#gaps;
+  }
+
+  /** Where the stored log ended, if readers may have more than that. */
+  get storedEnd(): Offset | undefined {
+    return this.#storedEnd;
   }
 
   /** Whether readers may have more than was stored, and nobody knows what will come of it. */
@@ -56,24 +62,23 @@ export class EarlierReaders {
   /** A reader comes with an offset; true if it is of what was lost. */
   meet(offset: Offset, head: Offset): boolean {
     if (this.#storedEnd && compareOffsets(offset, head) > 0) this.#isAwaited = true;
-    return this.#tail !== undefined && isLost(this.#tail, offset);
+    return isLost(this.#gaps, offset);
   }
 
-  /** The log grows; true if that changed the lost tail. */
+  /** The log grows; true if that closed a gap. */
   noteAppended(first: Offset): boolean {
-    // Items of reconciles lie at odd positions, where no transaction ends.
-    if (!this.#tail || this.#tail.next || (first.lsn & 1n) === 1n) return false;
-    this.#tail = { ...this.#tail, next: first };
-    return true;
+    // Items of reconciles lie at odd positions: they are told of when all of them are there.
+    return (first.lsn & 1n) === 0n && this.#close(first);
   }
 
   /** Reconciling has put these items in place of whatever the stream would have sent again. */
   noteReconciled(from: Offset, until: Offset): void {
-    if (this.#tail && !this.#tail.next) this.#tail = { ...this.#tail, until };
-    else if (this.#storedEnd) {
-      this.#tail = { after: this.#storedEnd, from, until, next: undefined };
-      this.settle();
-    }
+    const hasOpen = this.#close(from);
+    if (!hasOpen && !this.#storedEnd) return;
+    const added = this.#storedEnd ? [{ after: this.#storedEnd, before: from }] : [];
+    this.#gaps = [...this.#gaps, ...added, { after: until, before: undefined }].filter(isAny)
+      .slice(-GAPS_MAX);
+    this.settle();
   }
 
   /** The stream has sent again whatever they may have. */
@@ -81,6 +86,17 @@ export class EarlierReaders {
     this.#storedEnd = undefined;
     this.#isAwaited = false;
   }
+
+  #close(before: Offset): boolean {
+    const last = this.#gaps.at(-1);
+    if (!last || last.before) return false;
+    this.#gaps = [...this.#gaps.slice(0, -1), { ...last, before }];
+    return true;
+  }
+}
+
+function isAny({ after, before }: LostGap): boolean {
+  return !before || compareOffsets(after, before) < 0;
 }
 
 export const NO_EARLIER_READERS = new EarlierReaders();

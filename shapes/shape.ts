@@ -87,9 +87,10 @@ export class Shape implements ServedShape {
     // A reconcile that was not finished has left out what the stream won't bring again.
     this.#isFollowed = standing.isFollowed && !this.#isFrozen;
     this.#reconciledTo = standing.reconciledTo;
-    // All that readers have of a shape that lacks changes was stored before it was known to.
-    const open = this.#isFollowed ? end : undefined;
-    this.#earlier = stored ? new EarlierReaders(open, standing.lostTail) : NO_EARLIER_READERS;
+    // What readers have of a shape that lacks changes was stored before it was known to, but for what
+    // the process before that one had not stored.
+    const open = this.#isFollowed ? end : standing.storedEnd;
+    this.#earlier = stored ? new EarlierReaders(open, standing.lostGaps) : NO_EARLIER_READERS;
     this.#openChunkBytes = stored?.shape.openChunkBytes ?? 0;
     this.#tail = new Tail(end);
     this.#snapshot = new ChunkReader(this, resources, stored?.chunks);
@@ -350,7 +351,8 @@ export class Shape implements ServedShape {
       frozenAt: isFrozen ? this.#head : undefined,
       visibility: this.#visibility,
       reconciledTo: this.#reconciledTo,
-      lostTail: this.#earlier.lostTail,
+      lostGaps: this.#earlier.lostGaps,
+      storedEnd: this.#earlier.storedEnd,
     });
   }
 

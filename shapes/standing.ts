@@ -3,7 +3,7 @@
  * its changes, and what it is shown of while it lacks some.
  */
 
-import type { LostTail } from "./lost_tail.ts";
+import type { LostGap } from "./lost_tail.ts";
 import { formatOffset, type Offset, parseRequestedOffset } from "./offset.ts";
 import type { Visibility } from "./ports.ts";
 import { formatVisibility, parseVisibilityText, type VisibilityText } from "./visibility_text.ts";
@@ -17,7 +17,9 @@ export interface Standing {
   readonly visibility: Visibility | undefined;
   /** Readers have seen the log up to here: it must not be shorter. */
   readonly reconciledTo: Offset | undefined;
-  readonly lostTail: LostTail | undefined;
+  readonly lostGaps: readonly LostGap[];
+  /** Readers of an earlier process may have more than was stored, which ended here. */
+  readonly storedEnd: Offset | undefined;
 }
 
 export const FOLLOWED: Standing = {
@@ -25,7 +27,8 @@ export const FOLLOWED: Standing = {
   frozenAt: undefined,
   visibility: undefined,
   reconciledTo: undefined,
-  lostTail: undefined,
+  lostGaps: [],
+  storedEnd: undefined,
 };
 
 interface StandingText {
@@ -33,18 +36,20 @@ interface StandingText {
   readonly frozenAt?: string;
   readonly visibility?: VisibilityText;
   readonly reconciledTo?: string;
-  /** Its four offsets, the last of which may be missing. */
-  readonly lostTail?: readonly string[];
+  /** Two offsets each, the second of which may be missing. */
+  readonly lostGaps?: readonly (readonly string[])[];
+  readonly storedEnd?: string;
 }
 
 export function formatStanding(standing: Standing): string {
-  const { isFollowed, frozenAt, visibility, reconciledTo, lostTail } = standing;
+  const { isFollowed, frozenAt, visibility, reconciledTo, lostGaps, storedEnd } = standing;
   const text: StandingText = {
     followed: isFollowed,
     frozenAt: frozenAt && formatOffset(frozenAt),
     visibility: visibility && formatVisibility(visibility),
     reconciledTo: reconciledTo && formatOffset(reconciledTo),
-    lostTail: lostTail && formatLostTail(lostTail),
+    lostGaps: lostGaps.length > 0 ? lostGaps.map(formatGap) : undefined,
+    storedEnd: storedEnd && formatOffset(storedEnd),
   };
   return JSON.stringify(text);
 }
@@ -58,18 +63,19 @@ export function parseStanding(text: string | undefined): Standing {
     frozenAt: parseOffset(stored.frozenAt),
     visibility: stored.visibility && parseVisibilityText(stored.visibility),
     reconciledTo: parseOffset(stored.reconciledTo),
-    lostTail: stored.lostTail && parseLostTail(stored.lostTail),
+    lostGaps: (stored.lostGaps ?? []).map(parseGap),
+    storedEnd: parseOffset(stored.storedEnd),
   };
 }
 
-function formatLostTail({ after, from, until, next }: LostTail): string[] {
-  return [after, from, until, ...(next ? [next] : [])].map(formatOffset);
+function formatGap({ after, before }: LostGap): string[] {
+  return [after, ...(before ? [before] : [])].map(formatOffset);
 }
 
-function parseLostTail(texts: readonly string[]): LostTail {
-  const [after, from, until, next] = texts.map(parseOffset);
-  if (!after || !from || !until) throw new SyntaxError("A lost tail has three offsets at least");
-  return { after, from, until, next };
+function parseGap(texts: readonly string[]): LostGap {
+  const [after, before] = texts.map(parseOffset);
+  if (!after) throw new SyntaxError("A gap has one offset at least");
+  return { after, before };
 }
 
 function parseOffset(text: string | undefined): Offset | undefined {

@@ -14,28 +14,26 @@ import { definition } from "../support/shape_fixture.ts";
 const at = (lsn: number, op: number): Offset => ({ lsn: BigInt(lsn), op });
 
 Deno.test("isLost() tells the offsets that only a reader of what was lost can have", () => {
-  const tail = { after: at(30, 4), from: at(31, 0), until: at(31, 2), next: undefined };
+  const gaps = [{ after: at(30, 4), before: at(31, 0) }, { after: at(31, 2), before: undefined }];
   const lost = [at(30, 5), at(30, 99), at(31, 3), at(40, 0)];
   const kept = [at(20, 0), at(30, 4), at(31, 0), at(31, 1), at(31, 2)];
-  deepEqual(lost.map((offset) => isLost(tail, offset)), lost.map(() => true));
-  deepEqual(kept.map((offset) => isLost(tail, offset)), kept.map(() => false));
-  const closed = { ...tail, next: at(48, 0) };
+  deepEqual(lost.map((offset) => isLost(gaps, offset)), lost.map(() => true));
+  deepEqual(kept.map((offset) => isLost(gaps, offset)), kept.map(() => false));
+  const closed = [gaps[0], { ...gaps[1], before: at(48, 0) }];
   equal(isLost(closed, at(40, 0)), true);
   deepEqual([at(48, 0), at(48, 1), at(56, 0)].map((o) => isLost(closed, o)), [false, false, false]);
 });
 
-Deno.test("a standing keeps its lost tail", () => {
-  const lostTail = { after: at(30, 4), from: at(31, 0), until: at(31, 2), next: at(48, 0) };
+Deno.test("a standing keeps what was lost", () => {
   const standing = {
     isFollowed: false,
     frozenAt: at(0, Infinity),
     visibility: { ...EMPTY_VISIBILITY, inProgress: [2n ** 40n] },
     reconciledTo: at(31, 2),
-    lostTail,
+    lostGaps: [{ after: at(30, 4), before: at(31, 0) }, { after: at(31, 2), before: undefined }],
+    storedEnd: at(60, 4),
   };
   deepEqual(parseStanding(formatStanding(standing)), standing);
-  const open = { ...standing, lostTail: { ...lostTail, next: undefined } };
-  deepEqual(parseStanding(formatStanding(open)), open);
 });
 
 /** A shape of an earlier process whose log ended at 30_4. */
@@ -101,4 +99,42 @@ Deno.test("nothing is lost once the stream has sent it again", async () => {
   reconcile(shape, 41);
   deepEqual(shape.page(since(40, 0))?.until, at(41, 0));
   deepEqual(shape.page(since(40, 1))?.until, at(41, 0));
+});
+
+Deno.test("who holds what was lost is known though the log goes on by reconciling alone", async () => {
+  const { shape } = await restored();
+  reconcile(shape, 31);
+  reconcile(shape, 57);
+  throws(() => shape.page(since(40, 0)), ShapeGoneError);
+  throws(() => shape.page(since(64, 0)), ShapeGoneError);
+  deepEqual(shape.page(since(31, 0))?.until, at(57, 0));
+});
+
+Deno.test("who holds what was lost is known though changes are lost, and the server restarts, before", async () => {
+  const { store, shape, open } = await restored();
+  shape.lose();
+  await store.flushed();
+  const { shapes: [stored] } = await store.load();
+  const again = open(stored);
+  equal(again.earlierReaders.isOpen, true);
+  reconcile(again, 31);
+  throws(() => again.page(since(40, 0)), ShapeGoneError);
+  deepEqual(again.page(since(30, 4))?.until, at(31, 0));
+});
+
+Deno.test("readers of two crashes are told apart from all others", async () => {
+  const { store, shape, open } = await restored();
+  reconcile(shape, 31);
+  append(shape, 48, 0);
+  store.setAppliedLsn(48n);
+  await store.flushed();
+  const { shapes: [stored] } = await store.load();
+  const again = open(stored);
+  reconcile(again, 65);
+  for (const offset of [since(40, 0), since(56, 0), since(72, 0)]) {
+    throws(() => again.page(offset), ShapeGoneError);
+  }
+  for (const offset of [since(30, 4), since(31, 0), since(48, 0)]) {
+    equal(again.page(offset)?.hasData, true);
+  }
 });
