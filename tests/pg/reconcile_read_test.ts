@@ -70,11 +70,12 @@ Deno.test("readSnapshot() for a reconcile tells the history and the position of 
     const before = await position();
     await sql.unsafe("INSERT INTO t VALUES (1)");
     const { origin, visibility, events } = await take("t", { request: RECONCILE });
-    const [{ system, timeline }] = await sql.unsafe(
+    const [{ system, timeline, database }] = await sql.unsafe(
       `SELECT (SELECT system_identifier FROM pg_control_system())::text AS system,
-        (SELECT timeline_id FROM pg_control_checkpoint()) AS timeline`,
+        (SELECT timeline_id FROM pg_control_checkpoint()) AS timeline,
+        current_database()::text AS database`,
     );
-    assert.deepEqual(origin, { systemId: system, timeline, isReplica: false });
+    assert.deepEqual(origin, { systemId: system, timeline, database, isReplica: false });
     assert(visibility && visibility.walPosition > before);
     assert(visibility.walPosition <= await position());
     assert.equal(visibility.isByPosition, undefined);
