@@ -96,7 +96,10 @@ class CopyReader {
     this.#stream = stream;
     return new Promise((resolve, reject) => {
       stream.on("data", (row: Uint8Array) => this.#add(row));
-      stream.on("error", reject);
+      stream.on("error", (error) => {
+        wakeSocket(stream);
+        reject(error);
+      });
       stream.on("end", () => {
         wakeSocket(stream);
         resolve();
@@ -177,8 +180,8 @@ class CopyReader {
 
 /**
  * The driver stops the socket when the stream is full, and starts it only when the stream asks for
- * more. A stream that has been given its end never asks again: the connection would stay mute for
- * ever.
+ * more. A stream that has been given its end, or an error, never asks again: the connection would stay
+ * mute for ever.
  */
 function wakeSocket(stream: Readable): void {
   try {
