@@ -28,7 +28,7 @@ export function isLost(gaps: readonly LostGap[], offset: Offset): boolean {
  * shapes of this process share `NO_EARLIER_READERS`.
  */
 export class EarlierReaders {
-  /** Where the stored log ended, whose readers may have more; undefined once that is settled. */
+  /** Where that ends which readers may have more than; undefined once there is none of them. */
   #storedEnd: Offset | undefined;
   /** In order; only the last one may be open. */
   #gaps: readonly LostGap[];
@@ -65,10 +65,15 @@ export class EarlierReaders {
     return isLost(this.#gaps, offset);
   }
 
-  /** The log grows; true if that closed a gap. */
-  noteAppended(first: Offset): boolean {
+  /**
+   * The log grows; true if that closed a gap. `isAsSent`: it is what the stream sends, as those have it
+   * to whom it was sent before.
+   */
+  noteAppended(first: Offset, last: Offset, isAsSent: boolean): boolean {
     // Items of reconciles lie at odd positions: they are told of when all of them are there.
-    return (first.lsn & 1n) === 0n && this.#close(first);
+    if ((first.lsn & 1n) === 1n) return false;
+    if (this.#storedEnd && isAsSent) this.#storedEnd = last;
+    return this.#close(first);
   }
 
   /** Reconciling has put these items in place of whatever the stream would have sent again. */

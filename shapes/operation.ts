@@ -18,6 +18,4 @@ export interface Operation {
 export interface Joint {
   /** What is to be written in place of the operation, so that it makes sense where the log is now. */
   fit(operation: Operation): readonly Operation[];
-  /** A transaction whose operations were fitted won't be finished. */
-  breakOff(): void;
 }

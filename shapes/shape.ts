@@ -246,7 +246,8 @@ export class Shape implements ServedShape {
   append(entry: LogEntry, isChunkEnd: boolean): void {
     if (!this.#isFollowed || this.#isFrozen) this.#hide();
     this.appendedBytes += entry.bytes.length;
-    if (this.#earlier.noteAppended(entry.first)) this.#storeStanding();
+    const isAsSent = this.#isFollowed && this.#joint === undefined;
+    if (this.#earlier.noteAppended(entry.first, entry.last, isAsSent)) this.#storeStanding();
     this.#resources.tails.push(this.#tail, entry);
     this.#resources.store.appendLog(this.handle, entry);
     if (!isChunkEnd) return;

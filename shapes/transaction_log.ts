@@ -86,11 +86,16 @@ export class TransactionLog {
     gathered.operations = gathered.operations.flatMap((operation) => joint.fit(operation));
   }
 
-  /** It ends unfinished: it will come again. */
+  /**
+   * It ends unfinished and will come again. What was fitted to a log that is being reconciled was not
+   * written, and must not be fitted once more.
+   */
   breakOff(): void {
     for (const { shape, operations } of this.#all) {
       shape.gathered = undefined;
-      if (operations) shape.joint?.breakOff();
+      if (!operations || !shape.joint) continue;
+      shape.join(undefined);
+      shape.lose();
     }
   }
 

@@ -17,8 +17,6 @@ const sharedWriter = new JsonWriter();
 export class Overlap implements Joint {
   readonly #fold: Fold;
   readonly #isFull: boolean;
-  /** Operations were fitted that are not in the log, nor will be. */
-  isBroken = false;
 
   constructor(fold: Fold, replica: "default" | "full") {
     this.#fold = fold;
@@ -35,10 +33,6 @@ export class Overlap implements Joint {
     const brought = this.#bring(encoder, undefined, row, op + 1);
     const isMove = left.length > 0 && brought.kind === "insert";
     return isMove ? [operation] : [...left, brought];
-  }
-
-  breakOff(): void {
-    this.isBroken = true;
   }
 
   /** All columns are written: the log's row may be another than the one that was updated. */

@@ -257,7 +257,7 @@ class Reconcile implements SnapshotSink {
   #assertKept(): void {
     const shape = this.#shape;
     if (shape.isGone) throw new ShapeGoneError(shape.handle);
-    if (this.#overlap.isBroken || shape.losses !== this.#losses) {
+    if (shape.losses !== this.#losses) {
       throw new LostMeanwhileError("The stream left changes out meanwhile");
     }
   }
@@ -277,7 +277,7 @@ class Reconcile implements SnapshotSink {
   #isUntouched(committed: bigint): boolean {
     const { positions, openLsn } = this.#options.ingest;
     return this.#differences.count === 0 && this.#shape.losses === this.#losses &&
-      positions.committedLsn === committed && openLsn === undefined && !this.#overlap.isBroken;
+      positions.committedLsn === committed && openLsn === undefined;
   }
 
   async #result(): Promise<Reconciled> {

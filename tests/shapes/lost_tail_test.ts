@@ -138,3 +138,14 @@ Deno.test("readers of two crashes are told apart from all others", async () => {
     equal(again.page(offset)?.hasData, true);
   }
 });
+
+Deno.test("who holds what the stream has sent again is not sent back to start", async () => {
+  const { shape } = await restored();
+  append(shape, 40, 0);
+  shape.lose();
+  reconcile(shape, 57);
+  deepEqual(shape.page(since(40, 0))?.until, at(57, 0));
+  for (const offset of [since(40, 1), since(48, 0)]) {
+    throws(() => shape.page(offset), ShapeGoneError);
+  }
+});

@@ -158,13 +158,14 @@ class Trouble {
       await this.#start();
     } else if (what === "restartPostgres") await this.#cluster?.restart();
     else if (what !== "nothing") {
-      await what.inflict(this.#target);
+      await insist(() => what.inflict(this.#target));
       if (what.isLasting) this.#lasting = what;
     }
   }
 
   async mend(): Promise<void> {
-    await this.#lasting?.mend(this.#target);
+    const lasting = this.#lasting;
+    if (lasting) await insist(() => lasting.mend(this.#target));
     this.#lasting = undefined;
   }
 
@@ -205,6 +206,19 @@ async function untilNoneIsBehind(url: string): Promise<void> {
     if (status === "live" && shapes.behind === 0 && shapes.snapshotting === 0) return;
     if (Date.now() > deadline) throw new Error(`${shapes.behind} shapes stay behind, ${status}`);
     await pause(50);
+  }
+}
+
+/** Through what connections meet when Postgres has just been restarted. */
+async function insist(attempt: () => Promise<void>): Promise<void> {
+  const deadline = Date.now() + 10_000;
+  for (;;) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (Date.now() > deadline) throw error;
+      await pause(50);
+    }
   }
 }
 

@@ -104,10 +104,3 @@ Deno.test("Overlap.fit() keeps the old row for readers who are told of it", asyn
   const { overlap: world } = await overlap("full");
   deepEqual(told(world.fit(operation("update", "1", "1"))), ["update 1 1 @6"]);
 });
-
-Deno.test("Overlap is broken by a transaction that ends unfinished", async () => {
-  const { overlap: world } = await overlap();
-  equal(world.isBroken, false);
-  world.breakOff();
-  equal(world.isBroken, true);
-});

@@ -6,6 +6,7 @@ import {
 } from "node:assert/strict";
 import { loadParser } from "../../../shapes/where/parse.ts";
 import { DrivenStore } from "../../support/driven_store.ts";
+import { begin, commit } from "../../support/ingest_world.ts";
 import { found, ReconcileWorld } from "../../support/reconcile_world.ts";
 import { table } from "../../support/shape_fixture.ts";
 
@@ -371,6 +372,25 @@ Deno.test("reconcileShape() whose shape loses changes meanwhile is of no use", a
   world.source.open("end");
   await rejects(reconciling, { name: "LostMeanwhileError" });
   deepEqual([world.shape.isFollowed, world.shape.isFrozen], [false, true]);
+});
+
+Deno.test("reconcileShape() whose stream breaks off in a transaction takes no part of it twice", async () => {
+  const world = filled();
+  world.rows(row(1), row(2), row(3), row(4));
+  world.source.close("end");
+  const reconciling = world.reconcile();
+  await world.source.reached("end");
+  const insert = world.changes.insert("9", null, null);
+  world.world.accept(begin(5000, 900), insert);
+  world.world.ingest.restart(4000n);
+  world.world.accept(begin(5000, 900), world.changes.announced, insert, commit(5008));
+  world.source.open("end");
+  await rejects(reconciling, { name: "LostMeanwhileError" });
+  deepEqual([world.shape.isFollowed, world.shape.isFrozen], [false, true]);
+  world.source.visibility = { xmin: 901n, xmax: 901n, inProgress: [], walPosition: 6000n };
+  world.rows(row(1), row(2), row(3), row(4), row(9, null, null));
+  await world.reconcile({ isStreamed: true });
+  equal((await world.replayed()).rows.size, 5);
 });
 
 Deno.test("reconcileShape() of a shape whose changes come blind loses it again", async () => {
