@@ -110,3 +110,25 @@ export function found(items: readonly Item[]): string[] {
       `${operation} ${key.slice(key.indexOf("/") + 1)} [${txids ?? ""}]`
     );
 }
+
+/** A world whose log has rows 1 to 4, `n` ten times the id. */
+export function filled(...rest: ConstructorParameters<typeof ReconcileWorld>): ReconcileWorld {
+  const world = new ReconcileWorld(...rest);
+  const { changes } = world;
+  for (const id of [1, 2, 3, 4]) world.brings(changes.insert(`${id}`, `${id}0`, "x"));
+  world.sees(710);
+  return world;
+}
+
+/** A row of that log, as it is or otherwise. */
+export const row = (
+  id: number,
+  n: string | null = `${id}0`,
+  v: string | null = "x",
+  xmin = "700",
+) => ({
+  id: `${id}`,
+  n,
+  v,
+  xmin,
+});
