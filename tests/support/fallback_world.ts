@@ -163,8 +163,8 @@ export class FallbackWorld implements AsyncDisposable {
       await sql.begin(async (transaction) => {
         for (const statement of statements) await transaction.unsafe(statement(random));
       }).catch((error) => {
-        // Keys that are taken, deadlocks; tables being altered.
-        if (!["23505", "40P01", "55P03"].includes(error.code)) throw error;
+        // Keys that are taken, deadlocks, rows that moved to another partition; tables being altered.
+        if (!["23505", "40001", "40P01", "55P03"].includes(error.code)) throw error;
       });
       await pause(random.below(5));
     }

@@ -108,8 +108,11 @@ async function dropSlot(target: FaultTarget): Promise<void> {
 /** A role that owns nothing yet, may replicate, and may do in the database what a server needs. */
 export async function createRole(sql: postgres.Sql, database: string): Promise<string> {
   const role = `app_${crypto.randomUUID().slice(0, 8)}`;
-  await sql.unsafe(`CREATE ROLE ${role} LOGIN REPLICATION PASSWORD 'x';
-    GRANT ALL ON DATABASE ${database} TO ${role}; GRANT ALL ON SCHEMA public TO ${role}`);
+  const create = () =>
+    sql.unsafe(`CREATE ROLE ${role} LOGIN REPLICATION PASSWORD 'x';
+      GRANT ALL ON DATABASE ${database} TO ${role}; GRANT ALL ON SCHEMA public TO ${role}`);
+  // Others may change what the whole cluster shares at the same moment: "tuple concurrently updated".
+  await create().catch((error) => error.code === "XX000" ? create() : Promise.reject(error));
   return role;
 }
 
