@@ -19,7 +19,7 @@ function measure(shapes: number, filter: (number: number) => Where, rowCount = R
   for (let i = 0; i < shapes; i++) router.add(i, filter(i));
   const rows = Array.from(
     { length: rowCount },
-    (_, i) => rowOfTexts(rowTexts(i, `v${i % shapes}`)),
+    (_, i) => rowOfTexts(rowTexts(i % shapes, `v${i % shapes}`)),
   );
   let visits = 0;
   const visit = () => void visits++;

@@ -3,8 +3,11 @@ import { CatalogAdmin } from "../../shapes/catalog_admin.ts";
 import { END_KINDS } from "../../shapes/counters.ts";
 import type { Mode } from "../../shapes/mode.ts";
 import type { Shape } from "../../shapes/shape.ts";
+import { loadParser } from "../../shapes/where/parse.ts";
 import { made, start } from "../support/catalog_world.ts";
 import { request } from "../support/shape_fixture.ts";
+
+await loadParser();
 
 const LIVE: Mode = { kind: "live", reason: undefined, detail: "", sinceMs: 0 };
 const FALLEN: Mode = { kind: "fallback", reason: "no_slot", detail: "", sinceMs: 0 };
