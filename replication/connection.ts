@@ -211,7 +211,7 @@ export class ReplicationConnection implements AsyncDisposable {
   }
 
   /**
-   * Starts a copy-both stream. Its "data" events carry one copy-data message each (only while it
+   * Starts a copy-both stream. Its "data" events carry bundles of copy-data messages (only while it
    * flows; paused, it fills and then stops the socket); what is written to it goes out the same way.
    * Its errors are only the driver's: `closed` has the reason.
    */

@@ -2,11 +2,9 @@
 
 import type { Readable } from "node:stream";
 import type { SnapshotSink } from "../shapes/ports.ts";
+import { copyMessageEnd, MESSAGE_HEADER_BYTES } from "./copy_bundle.ts";
 import { nextTurn } from "./next_turn.ts";
 import { cancelQuery, type Transaction } from "./transaction.ts";
-
-/** Rows are gathered to pieces of up to this size; longer rows come alone. */
-const PIECE_BYTES = 64 * 1024;
 
 /**
  * Rows taken in one turn of the event loop: newer runtimes read a socket many times before anything
@@ -42,11 +40,8 @@ export function copyRows(
 class CopyReader {
   readonly #options: CopyOptions;
   readonly #done = Promise.withResolvers<void>();
-  readonly #piece = new Uint8Array(PIECE_BYTES);
-  #length = 0;
   /** Bytes handed on in this turn. */
   #handed = 0;
-  #isFlushPlanned = false;
   #isDiscarding = false;
   /** What the sink asked to wait for; undefined while it takes more. */
   #waiting: Promise<void> | undefined;
@@ -73,8 +68,6 @@ class CopyReader {
     try {
       await this.#flow(await opening);
       await this.#sinkIsReady();
-      this.#flush();
-      await this.#sinkIsReady();
       this.#done.resolve();
     } catch (error) {
       this.#discard(error);
@@ -95,7 +88,7 @@ class CopyReader {
   #flow(stream: Readable): Promise<void> {
     this.#stream = stream;
     return new Promise((resolve, reject) => {
-      stream.on("data", (row: Uint8Array) => this.#add(row));
+      stream.on("data", (bundle: Uint8Array) => this.#hand(bundle));
       stream.on("error", (error) => {
         wakeSocket(stream);
         reject(error);
@@ -107,41 +100,15 @@ class CopyReader {
     });
   }
 
-  /** One message is one row: a rule of COPY's text format. */
-  #add(row: Uint8Array): void {
+  #hand(bundle: Uint8Array): void {
     if (this.#isDiscarding) return;
-    if (this.#length + row.length > PIECE_BYTES) {
-      this.#flush();
-      if (this.#isDiscarding) return;
-    }
-    if (row.length > PIECE_BYTES) return this.#hand(row);
-    this.#piece.set(row, this.#length);
-    this.#length += row.length;
-    if (this.#isFlushPlanned) return;
-    // After all rows that the socket has at hand: none of them waits for others to come.
-    this.#isFlushPlanned = true;
-    queueMicrotask(this.#flushPlanned);
-  }
-
-  readonly #flushPlanned = (): void => {
-    this.#isFlushPlanned = false;
-    if (!this.#waiting) this.#flush();
-  };
-
-  #flush(): void {
-    if (this.#length === 0) return;
-    const piece = this.#piece.subarray(0, this.#length);
-    this.#length = 0;
-    this.#hand(piece);
-  }
-
-  #hand(piece: Uint8Array): void {
     clearTimeout(this.#timer);
+    const rows = joinRows(bundle);
     try {
-      const wait = this.#options.sink.rows(piece);
+      const wait = this.#options.sink.rows(rows);
       // The sink may have given it up: nothing more is waited for.
       if (this.#isDiscarding) return;
-      this.#handed += piece.length;
+      this.#handed += rows.length;
       if (wait) this.#waitFor(wait);
       else if (this.#handed >= TURN_BYTES) this.#waitFor(nextTurn());
     } catch (error) {
@@ -157,8 +124,7 @@ class CopyReader {
       if (this.#waiting !== wait || this.#isDiscarding) return;
       this.#waiting = undefined;
       this.#handed = 0;
-      this.#flush();
-      if (!this.#waiting) this.#stream?.resume();
+      this.#stream?.resume();
     }, (error) => this.#abandon(error));
   }
 
@@ -172,10 +138,21 @@ class CopyReader {
   #discard(error: unknown): void {
     this.#isDiscarding = true;
     this.#waiting = undefined;
-    this.#length = 0;
     this.#done.reject(error);
     this.#stream?.resume();
   }
+}
+
+/** The rows of a bundle, one right after the other: in COPY's text format each message is one. */
+function joinRows(bundle: Uint8Array): Uint8Array {
+  let length = 0;
+  for (let at = 0; at < bundle.length;) {
+    const row = at + MESSAGE_HEADER_BYTES, end = copyMessageEnd(bundle, at);
+    bundle.copyWithin(length, row, end);
+    length += end - row;
+    at = end;
+  }
+  return bundle.subarray(0, length);
 }
 
 /**

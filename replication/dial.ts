@@ -6,6 +6,7 @@
 import net from "node:net";
 import { Readable } from "node:stream";
 import tls from "node:tls";
+import { bundleCopyData } from "./copy_bundle.ts";
 import type { DatabaseHost, DatabaseUrl } from "./database_url.ts";
 import { formatHost } from "./database_url.ts";
 import { ConnectionError } from "./postgres_error.ts";
@@ -17,12 +18,15 @@ const SSL_REFUSED = "N".charCodeAt(0);
 const CANCEL_REQUEST_BYTES = 16;
 const KEEP_ALIVE_IDLE_MS = 30_000;
 
-/** Opens a socket to the first host that answers. Throws the `ConnectionError` of the last one. */
+/**
+ * Opens a socket to the first host that answers; copy data comes in bundles. Throws the
+ * `ConnectionError` of the last one.
+ */
 export async function dial(url: DatabaseUrl): Promise<net.Socket> {
   let failure: unknown;
   for (const host of url.hosts) {
     try {
-      return pauseSafely(await dialHost(url, host));
+      return bundleCopyData(pauseSafely(await dialHost(url, host)));
     } catch (error) {
       failure = error;
     }

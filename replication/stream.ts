@@ -4,6 +4,7 @@ import type { Duplex } from "node:stream";
 import type { StreamEvent } from "../shapes/change.ts";
 import { assemble, type Assembler, createAssembler, isInTransaction } from "./assemble.ts";
 import type { ReplicationConnection } from "./connection.ts";
+import { copyMessageEnd, MESSAGE_HEADER_BYTES } from "./copy_bundle.ts";
 import {
   createLiveness,
   isSilent,
@@ -145,13 +146,17 @@ export class ReplicationStream {
     this.#options.duplex.off("data", this.#onData);
   }
 
-  readonly #onData = (bytes: Uint8Array): void => {
+  readonly #onData = (bundle: Uint8Array): void => {
     try {
-      this.#read(bytes);
+      for (let at = 0; at < bundle.length;) {
+        const end = copyMessageEnd(bundle, at);
+        this.#read(bundle.subarray(at + MESSAGE_HEADER_BYTES, end));
+        at = end;
+      }
     } catch (error) {
       return this.fail(error);
     }
-    this.#batchBytes += bytes.length;
+    this.#batchBytes += bundle.length;
     if (this.#batchBytes >= BATCH_BYTES_MAX) return this.#endTurn();
     if (this.#isFlushScheduled) return;
     this.#isFlushScheduled = true;
