@@ -198,7 +198,7 @@ async function verify(
   await using stack = new AsyncDisposableStack();
   const { source } = openPostgres(config, stack, () => SILENT, {
     isOnReplica: () => false,
-    onUnpublished: () => {},
+    onUnpublished: () => Promise.resolve(),
   });
   const isAtRest = storageDir !== undefined;
   return await verifyShape(shape, {

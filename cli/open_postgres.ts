@@ -27,7 +27,7 @@ export interface Postgres {
 export interface PostgresHooks {
   /** Whether the replica has to stand in. */
   readonly isOnReplica: () => boolean;
-  readonly onUnpublished: (oid: number) => void;
+  readonly onUnpublished: (oid: number) => Promise<void>;
 }
 
 /** All is closed with the stack. */

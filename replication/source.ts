@@ -35,7 +35,7 @@ export interface PostgresSourceOptions {
   /** The publication and the tables' identities are somebody else's: found missing, never altered. */
   readonly isManual: boolean;
   /** See `PublisherOptions`. */
-  readonly onUnpublished?: (oid: number) => void;
+  readonly onUnpublished?: (oid: number) => Promise<void>;
   readonly logger: Logger;
 }
 

@@ -189,7 +189,13 @@ export class Shape implements ServedShape {
 
   /** The snapshot has been taken. A row may still make the filter fail, so nobody is told yet. */
   markVisible(visibility: Visibility): void {
+    if (this.visibility) throw new TypeError("The snapshot has been taken already");
     this.#record.see(visibility);
+  }
+
+  /** A reconcile sees other transactions. `Ingest.revise()` alone calls it: the stream must know. */
+  revise(visibility: Visibility): void {
+    this.#record.seeAnew(visibility);
   }
 
   /** Appends rows of the snapshot: items of which the last one may end the chunk. */
@@ -326,6 +332,11 @@ export class Shape implements ServedShape {
   /** The store knows the shape from now on: it must know what has become of it by then. */
   noteCreated(): void {
     if (this.isBehind) this.#storeStanding();
+  }
+
+  /** A transaction is left out, for what is in memory alone it may be: a restart must know. */
+  noteLeftOut(): void {
+    if (!this.#record.isVisibilityStored) this.#storeStanding();
   }
 
   #storeStanding(): void {

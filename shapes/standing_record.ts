@@ -61,7 +61,7 @@ export class StandingRecord {
     return this.#isFreezeStored;
   }
 
-  /** A restart takes the log for one of an earlier visibility, or none. */
+  /** Unless it is, a restart takes the log for what an earlier reconcile or the snapshot saw. */
   get isVisibilityStored(): boolean {
     return this.#isVisibilityStored;
   }
