@@ -174,7 +174,7 @@ export class Shape implements ServedShape {
     if (this.#isGone) throw new ShapeGoneError(this.handle);
     if (since.kind === "before") return this.#snapshot.page(0);
     const { lsn, op } = since.offset;
-    if (this.#record.earlier.meet(since.offset, this.#head)) {
+    if (this.#record.earlier.meet(since.offset)) {
       this.#resources.onLostReader?.(this);
       throw new ShapeGoneError(this.handle);
     }

@@ -18,12 +18,16 @@ export interface RestoredStanding extends Standing {
 /** `visibility`: the snapshot's. Throws `SyntaxError` on what no process has stored. */
 export function restoreStanding(shape: StoredShape, visibility: Visibility): RestoredStanding {
   const standing = parseStanding(shape.standing);
+  const end = shape.head ?? SNAPSHOT_END;
   return {
     ...standing,
     // A reconcile that was not finished has left out what the stream won't bring again.
     isFollowed: standing.isFollowed && standing.frozenAt === undefined,
     visibility: standing.visibility ?? visibility,
-    end: shape.head ?? SNAPSHOT_END,
+    // What readers have of a shape that lacks changes was stored before it was known to, but for what
+    // the process before that one had not stored. A freeze may have been over, and read, already.
+    storedEnd: standing.isFollowed ? end : standing.storedEnd,
+    end,
   };
 }
 
@@ -43,7 +47,9 @@ export class StandingRecord {
     this.#visibility = restored?.visibility;
     this.#reconciledTo = restored?.reconciledTo;
     this.#isFreezeStored = restored?.frozenAt !== undefined;
-    this.earlier = restored ? earlierReaders(restored) : NO_EARLIER_READERS;
+    this.earlier = restored
+      ? new EarlierReaders(restored.storedEnd, restored.lostGaps)
+      : NO_EARLIER_READERS;
   }
 
   /** Which transactions the log has, whatever the stream sends; undefined until that is known. */
@@ -97,13 +103,4 @@ export class StandingRecord {
     });
     this.#store.setStanding(this.#handle, standing);
   }
-}
-
-/**
- * What readers have of a shape that lacks changes was stored before it was known to, but for what the
- * process before that one had not stored.
- */
-function earlierReaders(restored: RestoredStanding): EarlierReaders {
-  const { isFollowed, end, storedEnd, lostGaps } = restored;
-  return new EarlierReaders(isFollowed ? end : storedEnd, lostGaps);
 }
