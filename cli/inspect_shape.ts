@@ -189,7 +189,10 @@ async function verify(
     throw new UsageError("A shape with log=changes_only has no rows to compare");
   }
   const { config, problems } = resolveConfig({
-    flags: new Map([["database-url", databaseUrl], ["insecure", "true"], ["db-pool-size", "1"]]),
+    flags: new Map([["database-url", databaseUrl], ["insecure", "true"], ["db-pool-size", "1"], [
+      "reconcile-timeout",
+      "0",
+    ]]),
     env: {},
     file: undefined,
     readText: () => "",
