@@ -189,7 +189,10 @@ async function verify(
     throw new UsageError("A shape with log=changes_only has no rows to compare");
   }
   const { config, problems } = resolveConfig({
-    flags: new Map([["database-url", databaseUrl], ["insecure", "true"], ["db-pool-size", "1"]]),
+    flags: new Map([["database-url", databaseUrl], ["insecure", "true"], ["db-pool-size", "1"], [
+      "reconcile-timeout",
+      "0",
+    ]]),
     env: {},
     file: undefined,
     readText: () => "",
@@ -198,7 +201,7 @@ async function verify(
   await using stack = new AsyncDisposableStack();
   const { source } = openPostgres(config, stack, () => SILENT, {
     isOnReplica: () => false,
-    onUnpublished: () => {},
+    onUnpublished: () => Promise.resolve(),
   });
   const isAtRest = storageDir !== undefined;
   return await verifyShape(shape, {

@@ -158,7 +158,7 @@ function describeSlot({ status: { replication: { slot } } }: Figures): Family[] 
 
 function describeShapes(figures: Figures): Family[] {
   const { status: { shapes }, watchedShapes, snapshots, ends } = figures;
-  const states = ["live", "snapshotting", "reconciling", "behind"] as const;
+  const states = ["live", "snapshotting", "reconciling", "behind", "slow"] as const;
   return [
     gauge("electric_shapes_total_shapes_count", "Shapes", shapes.total),
     gauge(
@@ -193,6 +193,11 @@ function describeReconciles({ reconciles }: Figures): Family[] {
   return [
     counter("electric_reconcile_queries_total", "Comparisons begun", reconciles.queries),
     counter("electric_reconcile_failures_total", "Comparisons that failed", reconciles.failures),
+    counter(
+      "electric_reconcile_timeouts_total",
+      "Comparisons that took longer than they may",
+      reconciles.timeouts,
+    ),
     counter("electric_reconcile_read_rows_total", "Rows that they read", reconciles.readRows),
     counter(
       "electric_reconcile_appended_rows_total",

@@ -27,7 +27,7 @@ export interface Postgres {
 export interface PostgresHooks {
   /** Whether the replica has to stand in. */
   readonly isOnReplica: () => boolean;
-  readonly onUnpublished: (oid: number) => void;
+  readonly onUnpublished: (oid: number) => Promise<void>;
 }
 
 /** All is closed with the stack. */
@@ -49,7 +49,7 @@ export function openPostgres(
     : undefined;
   const url = databaseUrl(config, config.databaseUrl);
   const evaluator = stack.use(new Evaluator({ url, logger: component("evaluation") }));
-  const { streamId, isManualPublishing: isManual } = config;
+  const { streamId, isManualPublishing: isManual, reconcileTimeoutMs } = config;
   const logger = component("source");
   const source = new PostgresSource({
     admin,
@@ -58,6 +58,7 @@ export function openPostgres(
     evaluator,
     streamId,
     isManual,
+    reconcileTimeoutMs,
     onUnpublished,
     logger,
   });

@@ -61,6 +61,8 @@ export interface ServeConfig {
   readonly fallbackDatabaseUrl: string | undefined;
   /** In fallback a shape that somebody waits for is compared with the database this often. */
   readonly fallbackIntervalMs: number;
+  /** After so long the query that compares a shape with the database is cancelled; 0 for never. */
+  readonly reconcileTimeoutMs: number;
   readonly maxConcurrentRequests: RequestLimits;
   /** The least recently used shapes beyond it are dropped; undefined for no limit. */
   readonly maxShapes: number | undefined;
@@ -280,6 +282,15 @@ export const OPTIONS: OptionTable = {
     initial: 2_000,
     doc: "How often a shape that is waited for is compared with the database while the " +
       "replication stream does not run",
+  },
+  reconcileTimeoutMs: {
+    flag: "reconcile-timeout",
+    env: ["ELECTRIC_RECONCILE_TIMEOUT"],
+    type: optionalDurationMs(1_000),
+    initial: 5 * 60_000,
+    doc:
+      "After so long the query that compares a shape with the database is cancelled, to be tried " +
+      "again later; 0 for never",
   },
   maxConcurrentRequests: {
     flag: "max-concurrent-requests",

@@ -148,6 +148,7 @@ function openAdmin(
     byHandle: (handle) => catalog.byHandle(handle),
     mode: () => catalog.mode,
     isReconciling: (shape) => refresher.isRunning(shape),
+    isSlow: (shape) => refresher.isSlow(shape),
     chunkBytes,
   });
 }
@@ -161,7 +162,8 @@ function describeService(
   const { total, snapshotting, behind } = catalog.counts;
   const isLive = catalog.mode.kind === "live";
   const live = isLive ? total - snapshotting - behind : 0;
-  const shapes = { total, live, snapshotting, reconciling: refresher.running, behind };
+  const { running: reconciling, slow } = refresher;
+  const shapes = { total, live, snapshotting, reconciling, behind, slow };
   return { mode: catalog.mode, ...health.report(), shapes };
 }
 

@@ -25,8 +25,11 @@ export interface PublisherOptions {
   readonly publication: string;
   /** Nothing may be altered. */
   readonly isManual: boolean;
-  /** The table is about to be published: if it has been before, its changes were missed meanwhile. */
-  readonly onUnpublished?: (oid: number) => void;
+  /**
+   * The table is about to be published: if it has been before, its changes were missed meanwhile. When
+   * it resolves a crash can't make that forgotten; later nothing would tell.
+   */
+  readonly onUnpublished?: (oid: number) => Promise<void>;
   readonly logger: Logger;
   readonly limits?: PublisherLimits;
 }
@@ -184,7 +187,7 @@ export class Publisher {
     const { publication } = this.#options;
     const tables = jobs.map(({ table }) => table);
     // Before, because from then on the stream brings changes again.
-    for (const { oid } of tables) this.#options.onUnpublished?.(oid);
+    await Promise.all(tables.map(({ oid }) => this.#options.onUnpublished?.(oid)));
     const isDone = await this.#alter(publishSql(publication, tables)).then(() => true, () => false);
     if (isDone) return failures;
     for (const job of jobs) {

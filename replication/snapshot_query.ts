@@ -16,6 +16,7 @@ import {
   planConditionSql,
   prepareSnapshotSql,
   snapshotError,
+  statementTimeout,
   visibilitySql,
 } from "./snapshot_sql.ts";
 import { runTransaction, type Transaction } from "./transaction.ts";
@@ -27,12 +28,15 @@ export interface SnapshotLimits {
   readonly lockTimeoutMs: number;
   /** Run time until the first row. */
   readonly firstRowTimeoutMs: number;
+  /** Run time of a reconcile; 0 for no limit. First rows take what they take: there is no shape yet. */
+  readonly reconcileTimeoutMs: number;
 }
 
 export const SNAPSHOT_LIMITS: SnapshotLimits = {
   queueTimeoutMs: 30_000,
   lockTimeoutMs: 10_000,
   firstRowTimeoutMs: 30_000,
+  reconcileTimeoutMs: 0,
 };
 
 export interface SnapshotOptions {
@@ -59,7 +63,8 @@ export async function readSnapshot(
   } catch (error) {
     options.signal.throwIfAborted();
     const isCondition = request.where !== undefined;
-    throw (isCondition ? conditionError(error, run.isReading) : undefined) ?? snapshotError(error);
+    throw run.timeoutOf(error) ??
+      (isCondition ? conditionError(error, run.isReading) : undefined) ?? snapshotError(error);
   }
 }
 
@@ -70,6 +75,7 @@ class SnapshotRun {
   readonly #options: SnapshotOptions;
   readonly #limits: SnapshotLimits;
   #isReserved = false;
+  #startedMs = 0;
   /** Of reconciles only. */
   #origin: OriginRow | undefined;
   /** The condition itself has been found to be right; what fails now fails for a row. */
@@ -81,6 +87,17 @@ class SnapshotRun {
     this.#sink = sink;
     this.#options = options;
     this.#limits = options.limits ?? SNAPSHOT_LIMITS;
+  }
+
+  /** The time limit, if the error came of it: Postgres says the same whoever cancels a statement. */
+  timeoutOf(error: unknown): Error | undefined {
+    const limitMs = this.#statementTimeoutMs;
+    const isOver = limitMs > 0 && performance.now() - this.#startedMs >= limitMs;
+    return isOver && codeOf(error) === "57014" ? statementTimeout(limitMs, error) : undefined;
+  }
+
+  get #statementTimeoutMs(): number {
+    return this.#request.purpose === "reconcile" ? this.#limits.reconcileTimeoutMs : 0;
   }
 
   async run(): Promise<void> {
@@ -130,8 +147,10 @@ class SnapshotRun {
     const origin = this.#origin;
     const text = copySql(this.#request);
     signal.throwIfAborted();
-    const { lockTimeoutMs } = this.#limits;
-    await transaction.query(prepareSnapshotSql(table, { isLocked, lockTimeoutMs }));
+    const { lockTimeoutMs } = this.#limits, statementTimeoutMs = this.#statementTimeoutMs;
+    this.#startedMs = performance.now();
+    const options = { isLocked, lockTimeoutMs, statementTimeoutMs };
+    await transaction.query(prepareSnapshotSql(table, options));
     signal.throwIfAborted();
     this.#isReserved = true;
     onReserved();
@@ -171,5 +190,9 @@ class SnapshotRun {
 }
 
 function isDenied(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "42501";
+  return codeOf(error) === "42501";
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && "code" in error ? error.code : undefined;
 }

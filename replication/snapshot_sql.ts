@@ -1,6 +1,6 @@
 /** The texts of a snapshot: what it asks, how the answers read, what its errors mean. Pure. */
 
-import { InvalidRequestError, UnavailableError } from "../shapes/errors.ts";
+import { InvalidRequestError, TooSlowError, UnavailableError } from "../shapes/errors.ts";
 import type { SnapshotRequest, SourceOrigin, Visibility } from "../shapes/ports.ts";
 import { TableChangedError } from "../shapes/ports.ts";
 import type { Table, TableColumn } from "../shapes/table.ts";
@@ -19,13 +19,13 @@ const RETRY_AFTER_SECONDS = 10;
  */
 export function prepareSnapshotSql(
   table: Table,
-  options: { isLocked: boolean; lockTimeoutMs: number },
+  options: { isLocked: boolean; lockTimeoutMs: number; statementTimeoutMs: number },
 ): string {
   return [
     displaySettingsSql("transaction"),
     `SET LOCAL lock_timeout = ${options.lockTimeoutMs}`,
-    // The time limits of a snapshot are ours: a large table takes its time.
-    "SET LOCAL statement_timeout = 0",
+    // The server's, so that it holds for a query whose client is gone as well; 0 for none.
+    `SET LOCAL statement_timeout = ${options.statementTimeoutMs}`,
     // Rows may have to wait until what they are compared with has been read.
     "SET LOCAL idle_in_transaction_session_timeout = 0",
     ...(options.isLocked ? [`LOCK TABLE ${source(table)} IN ACCESS SHARE MODE`] : []),
@@ -193,10 +193,18 @@ export function lockTimeout(cause?: unknown): UnavailableError {
   return unavailable("Snapshot timed out while waiting for a table lock", cause);
 }
 
-export function firstRowTimeout(timeoutMs: number): UnavailableError {
-  return unavailable(
+export function firstRowTimeout(timeoutMs: number): TooSlowError {
+  return new TooSlowError(
     `Snapshot query took too long to return data (cancelled after ${timeoutMs}ms). Please ensure ` +
       "snapshot queries are using an index to avoid taking up all database connections.",
+    { retryAfterSeconds: RETRY_AFTER_SECONDS, isKnown: true },
+  );
+}
+
+export function statementTimeout(timeoutMs: number, cause: unknown): TooSlowError {
+  return new TooSlowError(
+    `Comparing the shape with the database took too long (cancelled after ${timeoutMs}ms)`,
+    { retryAfterSeconds: RETRY_AFTER_SECONDS, isKnown: true, cause },
   );
 }
 

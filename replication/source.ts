@@ -16,7 +16,7 @@ import { describeTable, readAncestors } from "./inspect.ts";
 import { parseLsn } from "./lsn.ts";
 import { Publisher } from "./publication.ts";
 import { setupNames } from "./setup_plan.ts";
-import { readSnapshot } from "./snapshot_query.ts";
+import { readSnapshot, SNAPSHOT_LIMITS } from "./snapshot_query.ts";
 import { POSITION_SQL } from "./snapshot_sql.ts";
 import { type LostPreparation, watchTables } from "./table_watch.ts";
 
@@ -34,8 +34,10 @@ export interface PostgresSourceOptions {
   readonly streamId: string;
   /** The publication and the tables' identities are somebody else's: found missing, never altered. */
   readonly isManual: boolean;
+  /** After so long the query of a reconcile is cancelled; 0, the default, for never. */
+  readonly reconcileTimeoutMs?: number;
   /** See `PublisherOptions`. */
-  readonly onUnpublished?: (oid: number) => void;
+  readonly onUnpublished?: (oid: number) => Promise<void>;
   readonly logger: Logger;
 }
 
@@ -89,7 +91,9 @@ export class PostgresSource implements Source {
     sink: SnapshotSink,
     options: { onReserved: () => void; signal: AbortSignal },
   ): Promise<void> {
-    return readSnapshot(this.#standIn ?? this.#options.query, request, sink, options);
+    const { query, reconcileTimeoutMs = 0 } = this.#options;
+    const limits = { ...SNAPSHOT_LIMITS, reconcileTimeoutMs };
+    return readSnapshot(this.#standIn ?? query, request, sink, { ...options, limits });
   }
 
   async position(): Promise<bigint> {

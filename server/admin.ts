@@ -22,6 +22,7 @@ export interface AdminShape {
   readonly replica: ShapeSummary["replica"];
   readonly log: ShapeSummary["log"];
   readonly state: ShapeSummary["state"];
+  readonly slow: boolean;
   readonly head: string;
   readonly snapshot_bytes: number;
   readonly log_bytes: number;
@@ -94,7 +95,7 @@ function adminAnswer(body: unknown): Answer {
 }
 
 export function describeShape(summary: ShapeSummary, waiters: number): AdminShape {
-  const { shape, table, where, columns, declaredKey, replica, log, state } = summary;
+  const { shape, table, where, columns, declaredKey, replica, log, state, isSlow } = summary;
   return {
     handle: shape.handle,
     table: { schema: table.schema, name: table.name },
@@ -104,6 +105,7 @@ export function describeShape(summary: ShapeSummary, waiters: number): AdminShap
     replica,
     log,
     state,
+    slow: isSlow,
     head: formatOffset(shape.head),
     snapshot_bytes: summary.snapshotBytes,
     log_bytes: summary.logBytes,

@@ -64,6 +64,7 @@ export function describeStatus(report: StatusReport, version: string): PublicSta
       snapshotting: shapes.snapshotting,
       reconciling: shapes.reconciling,
       behind: shapes.behind,
+      slow: shapes.slow,
     },
   };
 }

@@ -21,6 +21,8 @@ export interface ShapeSummary {
   readonly replica: "default" | "full";
   readonly log: "full" | "changes_only";
   readonly state: ShapeState;
+  /** Nothing keeps it fresh: comparing it took longer than it may the last time. */
+  readonly isSlow: boolean;
   readonly snapshotBytes: number;
   /** Closed chunks count as what they hold at least, the open one exactly. */
   readonly logBytes: number;

@@ -260,12 +260,13 @@ export class Catalog implements ShapeService {
 
   /**
    * The table is about to be published. Were there shapes of it already, they have missed changes,
-   * and looking at the table later would no longer tell.
+   * and looking at the table later would no longer tell: when it resolves a crash can't make that
+   * forgotten.
    */
-  publishing(oid: number): void {
-    if (this.#index.onTable(oid).some(({ visibility }) => visibility)) {
-      this.unprepared(oid, "publication");
-    }
+  async publishing(oid: number): Promise<void> {
+    if (!this.#index.onTable(oid).some(({ visibility }) => visibility)) return;
+    this.unprepared(oid, "publication");
+    await this.#options.resources.store.flushed();
   }
 
   /** Whether the table has a shape that relies on its being prepared. */

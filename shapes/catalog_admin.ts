@@ -9,6 +9,7 @@ export interface CatalogAdminOptions {
   readonly byHandle: (handle: string) => Shape | undefined;
   readonly mode: () => Mode;
   readonly isReconciling: (shape: Shape) => boolean;
+  readonly isSlow: (shape: Shape) => boolean;
   readonly chunkBytes: number;
   /** Nobody asks for the shapes: they lie in a storage that nothing serves. */
   readonly isIdle?: boolean;
@@ -57,6 +58,7 @@ export class CatalogAdmin implements ShapeAdmin {
       replica,
       log,
       state: this.#stateOf(shape),
+      isSlow: this.#options.isSlow(shape),
       snapshotBytes: shape.snapshotChunks.reduce((sum, bytes) => sum + bytes, 0),
       logBytes: ends.length * this.#options.chunkBytes + openBytes,
       appendedChanges: shape.appendedChanges,

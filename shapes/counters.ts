@@ -65,6 +65,8 @@ export class SnapshotCounters {
 export class ReconcileCounters {
   queries = 0;
   failures = 0;
+  /** Of the failures, those that took longer than they may. */
+  timeouts = 0;
   /** That the database sent. */
   readRows = 0;
   /** That differed, and went into logs. */

@@ -167,6 +167,14 @@ function resolveColumns(
   return { columns, hasOwnColumns: own !== undefined || queryable !== undefined };
 }
 
+/** The same of a table that has changed in a way that leaves the shape as it is. */
+export function withTable(definition: ShapeDefinition, table: Table): ShapeDefinition {
+  const columns = definition.columns.map((column) =>
+    table.columns.find(({ name }) => name === column.name) ?? column
+  );
+  return { ...definition, table, columns, key: keyColumns(table, definition.declaredKey) };
+}
+
 function isStreamed(generated: TableColumn["generated"], rules: DefinitionRules): boolean {
   if (generated === null || rules.isQueried) return true;
   return generated === "stored" && rules.hasGeneratedColumns;

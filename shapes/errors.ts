@@ -30,7 +30,7 @@ export class InvalidRequestError extends Error {
 
 /** Cannot be served now, but may be soon: answered 503 with retry-after. */
 export class UnavailableError extends Error {
-  override readonly name = "UnavailableError";
+  override readonly name: string = "UnavailableError";
   readonly retryAfterSeconds: number;
   /** Whether clients are told that the cause is a known one (`electric-internal-known-error`). */
   readonly isKnown: boolean;
@@ -43,6 +43,11 @@ export class UnavailableError extends Error {
     this.retryAfterSeconds = options.retryAfterSeconds;
     this.isKnown = options.isKnown ?? false;
   }
+}
+
+/** The database took longer for a shape than it may. */
+export class TooSlowError extends UnavailableError {
+  override readonly name = "TooSlowError";
 }
 
 /** The shape is gone (rotated, deleted, evicted): answered 409. */

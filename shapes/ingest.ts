@@ -11,6 +11,7 @@ import { type EndKind, IntakeCounters } from "./counters.ts";
 import { type ExternalOptions, ExternalStage } from "./external_stage.ts";
 import { JsonWriter } from "./log/json_writer.ts";
 import { QUEUED_BYTES_HIGH, type ShapeStore } from "./log/store.ts";
+import type { Joint } from "./operation.ts";
 import type { Visibility } from "./ports.ts";
 import { RelationRoutes, type Target } from "./routing/relation_routes.ts";
 import type { Row } from "./row.ts";
@@ -110,7 +111,9 @@ export class Ingest {
   }
 
   /** The shape's visibility is another now: the open transaction may be part of it. */
-  revise(shape: Shape): void {
+  revise(shape: Shape, visibility: Visibility, joint: Joint | undefined): void {
+    shape.revise(visibility);
+    shape.join(joint);
     this.#reach(shape);
     this.#transaction?.revise(shape);
   }
@@ -266,7 +269,7 @@ export class Ingest {
     this.counters.transactions++;
     this.counters.changes += this.#op / 2;
     const changed = transaction.commit();
-    this.positions.committed(transaction, endLsn, changed.length > 0);
+    this.positions.committed(transaction, endLsn);
     for (const shape of changed) shape.wake();
     this.#reachBoundary();
   }
@@ -348,7 +351,7 @@ export class Ingest {
     for (const { oid } of relations) {
       for (const shape of this.#tables.concernedBy(oid)) {
         if (!transaction.isSeenBy(shape)) {
-          this.#rotate(shape, "The table was truncated", "truncated");
+          this.#options.rotate(shape, "The table was truncated", "truncated");
         }
       }
     }
@@ -370,7 +373,9 @@ export class Ingest {
     const routes = new RelationRoutes(relation);
     for (const shape of this.#tables.concernedBy(relation.oid)) {
       const problem = routes.tryAdd(shape);
-      if (problem && this.#transaction?.isSeenBy(shape) === false) this.#rotate(shape, ...problem);
+      if (problem && this.#transaction?.isSeenBy(shape) === false) {
+        this.#options.rotate(shape, ...problem);
+      }
     }
     this.#routes.set(relation.oid, routes);
     this.#endReplaced(relation);
@@ -382,12 +387,7 @@ export class Ingest {
       const { oid, schema, name } = shape.definition.table;
       if (oid === relation.oid || schema !== relation.schema || name !== relation.name) continue;
       if (this.#transaction?.isSeenBy(shape) !== false) continue;
-      this.#rotate(shape, "The table was replaced by another of its name", "table_changed");
+      this.#options.rotate(shape, "The table was replaced by another of its name", "table_changed");
     }
-  }
-
-  #rotate(shape: Shape, reason: string, kind: EndKind): void {
-    this.positions.noteEnded();
-    this.#options.rotate(shape, reason, kind);
   }
 }

@@ -60,8 +60,8 @@ export class EarlierReaders {
   }
 
   /** A reader comes with an offset; true if it is of what was lost. */
-  meet(offset: Offset, head: Offset): boolean {
-    if (this.#storedEnd && compareOffsets(offset, head) > 0) this.#isAwaited = true;
+  meet(offset: Offset): boolean {
+    if (this.#storedEnd && compareOffsets(offset, this.#storedEnd) > 0) this.#isAwaited = true;
     return isLost(this.#gaps, offset);
   }
 

@@ -3,7 +3,7 @@
  * for more. Its bytes are in the store and the newest of them in the tail.
  */
 
-import type { ShapeDefinition } from "./definition.ts";
+import { type ShapeDefinition, withTable } from "./definition.ts";
 import { ShapeGoneError } from "./errors.ts";
 import { ChunkReader } from "./log/chunk_reader.ts";
 import { LogReader } from "./log/log_reader.ts";
@@ -14,11 +14,11 @@ import { compareOffsets, type Offset, type RequestedOffset, SNAPSHOT_END } from 
 import type { Joint } from "./operation.ts";
 import type { Visibility } from "./ports.ts";
 import type { StoredLog } from "./reconcile/fold.ts";
-import { formatStanding, parseStanding } from "./standing.ts";
+import { restoreStanding, StandingRecord } from "./standing_record.ts";
 import { formatSchemaHeader } from "./schema_header.ts";
 import type { Page, ServedShape } from "./service.ts";
-import { EarlierReaders, NO_EARLIER_READERS } from "./lost_tail.ts";
-import { keyColumns, type Table } from "./table.ts";
+import type { EarlierReaders } from "./lost_tail.ts";
+import type { Table } from "./table.ts";
 import type { Gathered } from "./transaction_log.ts";
 
 /** What all shapes share. */
@@ -52,7 +52,6 @@ export class Shape implements ServedShape {
   #definition: ShapeDefinition;
   #schemaHeader: string;
   #lastUsedMs: number;
-  #visibility: Visibility | undefined;
   #isGone = false;
   #isStarted = false;
   readonly #started = Promise.withResolvers<void>();
@@ -60,10 +59,7 @@ export class Shape implements ServedShape {
   readonly #log: LogReader;
   /** The last offset appended that ends a transaction. */
   #settled: Offset = SNAPSHOT_END;
-  /** The store knows that it is frozen. */
-  #isFreezeStored = false;
-  #reconciledTo: Offset | undefined;
-  readonly #earlier: EarlierReaders;
+  readonly #record: StandingRecord;
   /** Counts the times that the stream may have left changes out. */
   #losses = 0;
 
@@ -79,28 +75,20 @@ export class Shape implements ServedShape {
     this.#schemaHeader = formatSchemaHeader(definition.columns);
     this.#resources = resources;
     this.#lastUsedMs = nowMs;
-    const end = stored?.shape.head ?? SNAPSHOT_END;
-    const standing = parseStanding(stored?.shape.standing);
+    const restored = stored && restoreStanding(stored.shape, stored.visibility);
+    const end = restored?.end ?? SNAPSHOT_END;
     this.#settled = end;
-    this.#head = standing.frozenAt ?? end;
-    this.#isFrozen = this.#isFreezeStored = standing.frozenAt !== undefined;
-    // A reconcile that was not finished has left out what the stream won't bring again.
-    this.#isFollowed = standing.isFollowed && !this.#isFrozen;
-    this.#reconciledTo = standing.reconciledTo;
-    // What readers have of a shape that lacks changes was stored before it was known to, but for what
-    // the process before that one had not stored.
-    const open = this.#isFollowed ? end : standing.storedEnd;
-    this.#earlier = stored ? new EarlierReaders(open, standing.lostGaps) : NO_EARLIER_READERS;
+    this.#head = restored?.frozenAt ?? end;
+    this.#isFrozen = restored?.frozenAt !== undefined;
+    this.#isFollowed = restored?.isFollowed ?? true;
+    this.#record = new StandingRecord(handle, resources.store, restored);
     this.#openChunkBytes = stored?.shape.openChunkBytes ?? 0;
     this.#tail = new Tail(end);
     this.#snapshot = new ChunkReader(this, resources, stored?.chunks);
     this.#log = new LogReader(handle, resources, this.#tail, stored?.shape.chunkEnds ?? []);
     // Nobody may be waiting when it fails: then the rejection is of no interest.
     this.#started.promise.catch(() => {});
-    if (stored) {
-      this.markVisible(standing.visibility ?? stored.visibility);
-      this.#start();
-    }
+    if (stored) this.#start();
   }
 
   get definition(): ShapeDefinition {
@@ -140,7 +128,7 @@ export class Shape implements ServedShape {
 
   /** Where readers know the log to reach: undefined unless it was ever reconciled. */
   get reconciledTo(): Offset | undefined {
-    return this.#reconciledTo;
+    return this.#record.reconciledTo;
   }
 
   get isStarted(): boolean {
@@ -153,7 +141,7 @@ export class Shape implements ServedShape {
 
   /** Which transactions its snapshot saw; undefined until it has been taken. */
   get visibility(): Visibility | undefined {
-    return this.#visibility;
+    return this.#record.visibility;
   }
 
   /** What its log ends with, visible or not: what a transaction that is sent again has already. */
@@ -186,7 +174,7 @@ export class Shape implements ServedShape {
     if (this.#isGone) throw new ShapeGoneError(this.handle);
     if (since.kind === "before") return this.#snapshot.page(0);
     const { lsn, op } = since.offset;
-    if (this.#earlier.meet(since.offset, this.#head)) {
+    if (this.#record.earlier.meet(since.offset)) {
       this.#resources.onLostReader?.(this);
       throw new ShapeGoneError(this.handle);
     }
@@ -201,7 +189,13 @@ export class Shape implements ServedShape {
 
   /** The snapshot has been taken. A row may still make the filter fail, so nobody is told yet. */
   markVisible(visibility: Visibility): void {
-    this.#visibility = visibility;
+    if (this.visibility) throw new TypeError("The snapshot has been taken already");
+    this.#record.see(visibility);
+  }
+
+  /** A reconcile sees other transactions. `Ingest.revise()` alone calls it: the stream must know. */
+  revise(visibility: Visibility): void {
+    this.#record.seeAnew(visibility);
   }
 
   /** Appends rows of the snapshot: items of which the last one may end the chunk. */
@@ -247,7 +241,8 @@ export class Shape implements ServedShape {
     if (!this.#isFollowed || this.#isFrozen) this.#hide();
     this.appendedBytes += entry.bytes.length;
     const isAsSent = this.#isFollowed && this.#joint === undefined;
-    if (this.#earlier.noteAppended(entry.first, entry.last, isAsSent)) this.#storeStanding();
+    const { earlier } = this.#record;
+    if (earlier.noteAppended(entry.first, entry.last, isAsSent)) this.#storeStanding();
     this.#resources.tails.push(this.#tail, entry);
     this.#resources.store.appendLog(this.handle, entry);
     if (!isChunkEnd) return;
@@ -302,7 +297,7 @@ export class Shape implements ServedShape {
   /** What is appended is not fit to be seen: a restart must know. */
   #hide(): void {
     this.freeze();
-    if (!this.#isFreezeStored) this.#storeStanding();
+    if (!this.#record.isFreezeStored) this.#storeStanding();
   }
 
   /**
@@ -310,16 +305,14 @@ export class Shape implements ServedShape {
    * follows, but not yet shown. `thaw()` shows it, once it is durable.
    */
   markReconciled(isFollowed: boolean, first: Offset | undefined): void {
-    this.#reconciledTo = this.#settled;
-    this.#earlier.noteReconciled(first ?? this.#settled, this.#settled);
     this.#isFollowed = isFollowed;
-    this.#isFreezeStored = false;
-    this.#resources.store.setStanding(this.handle, this.#formatStanding(false));
+    this.#record.noteReconciled(first ?? this.#settled, this.#settled);
+    this.#record.write(isFollowed, undefined);
   }
 
   /** What is known of readers that an earlier process had. */
   get earlierReaders(): EarlierReaders {
-    return this.#earlier;
+    return this.#record.earlier;
   }
 
   /** Ends a freeze: what has been appended is shown. */
@@ -327,13 +320,13 @@ export class Shape implements ServedShape {
     if (!this.#isFrozen) return;
     this.#isFrozen = false;
     this.#head = this.#settled;
-    if (this.#isFreezeStored) this.#storeStanding();
+    if (this.#record.isFreezeStored) this.#storeStanding();
     this.#notify();
   }
 
   /** Whether the store has to be told when a reconcile ends, also of one that found nothing. */
   get isStandingOld(): boolean {
-    return this.#isFreezeStored || this.#earlier.isOpen;
+    return this.#record.isFreezeStored || this.#record.earlier.isOpen;
   }
 
   /** The store knows the shape from now on: it must know what has become of it by then. */
@@ -341,20 +334,13 @@ export class Shape implements ServedShape {
     if (this.isBehind) this.#storeStanding();
   }
 
-  #storeStanding(): void {
-    this.#isFreezeStored = this.#isFrozen;
-    this.#resources.store.setStanding(this.handle, this.#formatStanding(this.#isFrozen));
+  /** A transaction is left out, for what is in memory alone it may be: a restart must know. */
+  noteLeftOut(): void {
+    if (!this.#record.isVisibilityStored) this.#storeStanding();
   }
 
-  #formatStanding(isFrozen: boolean): string {
-    return formatStanding({
-      isFollowed: this.#isFollowed,
-      frozenAt: isFrozen ? this.#head : undefined,
-      visibility: this.#visibility,
-      reconciledTo: this.#reconciledTo,
-      lostGaps: this.#earlier.lostGaps,
-      storedEnd: this.#earlier.storedEnd,
-    });
+  #storeStanding(): void {
+    this.#record.write(this.#isFollowed, this.#isFrozen ? this.#head : undefined);
   }
 
   /** Where its bytes are, for those who read all of it. */
@@ -376,12 +362,8 @@ export class Shape implements ServedShape {
 
   /** The table changed in a way that leaves the shape as it is. */
   updateTable(table: Table): void {
-    const columns = this.#definition.columns.map((column) =>
-      table.columns.find(({ name }) => name === column.name) ?? column
-    );
-    const key = keyColumns(table, this.#definition.declaredKey);
-    this.#definition = { ...this.#definition, table, columns, key };
-    this.#schemaHeader = formatSchemaHeader(columns);
+    this.#definition = withTable(this.#definition, table);
+    this.#schemaHeader = formatSchemaHeader(this.#definition.columns);
   }
 
   /** It ends here: readers and those who wait learn at once. */

@@ -56,6 +56,8 @@ export interface ShapeCounts {
   readonly reconciling: number;
   /** Known to lack changes until they have been reconciled. */
   readonly behind: number;
+  /** Nothing keeps them fresh: comparing them took longer than it may the last time. */
+  readonly slow: number;
 }
 
 export interface StatusReport {

@@ -37,14 +37,15 @@ export class StreamPositions {
   committedLsn: bigint;
   /** Up to where the stream must come to have sent again whatever an earlier process has sent on. */
   #resumeAt: bigint | undefined;
-  /** A shape was ended and no position that a crash returns to lies behind that yet. */
-  #hasEnded = false;
+  /** What the store had been told when the last transaction ended that waits for it. */
+  #storedWrites: number;
 
   constructor(options: StreamPositionsOptions) {
     this.#options = options;
     this.shift = options.shift;
     this.lastSeenLsn = this.committedLsn = options.appliedLsn;
     this.#acknowledger = new Acknowledger(options.appliedLsn, this.#confirm);
+    this.#storedWrites = options.store.writes;
     options.store.onDurable((applied) => this.#acknowledger.durable(applied));
   }
 
@@ -64,30 +65,29 @@ export class StreamPositions {
     // The first commit record may begin right there.
     const applied = beganAt - 1n;
     store.setAppliedLsn(applied);
+    this.#storedWrites = store.writes;
     // What becomes durable of the earlier history must not count for this one.
     await store.flushed();
     this.shift = shift;
     this.#acknowledger = new Acknowledger(applied, this.#confirm);
     this.lastSeenLsn = beganAt;
     this.committedLsn = applied;
-    this.#hasEnded = false;
     this.#recent.clear();
   }
 
-  /** A shape was ended: that must be durable before its cause is acknowledged. */
-  noteEnded(): void {
-    this.#hasEnded = true;
-  }
-
-  /** A transaction has been taken in; `isStored` if the store was given something of it. */
-  committed(transaction: Transaction, endLsn: bigint, isStored: boolean): void {
-    const { commitLsn } = transaction;
+  /**
+   * A transaction has been taken in. It may be acknowledged once the store has durably what it was
+   * told by now: not only what was appended of it, but also that shapes have ended or lack changes,
+   * for it may be those that it would have concerned.
+   */
+  committed(transaction: Transaction, endLsn: bigint): void {
+    const { store } = this.#options, { commitLsn } = transaction;
     this.committedLsn = commitLsn;
     if (commitLsn > this.lastSeenLsn) this.lastSeenLsn = commitLsn;
-    const needsStore = isStored || this.#hasEnded;
-    this.#hasEnded = false;
-    this.#acknowledger.committed(commitLsn, endLsn, needsStore);
-    if (needsStore) this.#options.store.setAppliedLsn(commitLsn);
+    const isStored = store.writes !== this.#storedWrites;
+    this.#storedWrites = store.writes;
+    this.#acknowledger.committed(commitLsn, endLsn, isStored);
+    if (isStored) store.setAppliedLsn(commitLsn);
     this.#recent.add(transaction);
     this.#noteResumed(endLsn);
   }

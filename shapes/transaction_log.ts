@@ -114,7 +114,10 @@ export class TransactionLog {
     const changed: Shape[] = [];
     for (const { shape, operations } of this.#all) {
       shape.gathered = undefined;
-      if (!operations || operations.length === 0 || !shape.isTaking) continue;
+      if (!operations || operations.length === 0 || !shape.isTaking) {
+        shape.noteLeftOut();
+        continue;
+      }
       this.#write(shape, operations, operations.length, true);
       changed.push(shape);
     }

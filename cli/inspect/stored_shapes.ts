@@ -59,6 +59,7 @@ export class StoredShapes implements ShapeReader {
       byHandle: (handle) => shapes.get(handle)?.shape,
       mode: () => ({ kind: "live", reason: undefined, detail: "", sinceMs: 0 }),
       isReconciling: () => false,
+      isSlow: () => false,
       chunkBytes: CHUNK_BYTES,
       isIdle: true,
     });

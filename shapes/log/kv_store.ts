@@ -58,6 +58,7 @@ const JOURNAL_BYTES = 16 * 1024 * 1024;
 const JOURNAL_VALUES = 4_000;
 
 export class KvStore implements ShapeStore {
+  writes = 0;
   readonly #kv: Kv;
   readonly #read: ReadRange;
   readonly #queue: CommitQueue;
@@ -114,6 +115,7 @@ export class KvStore implements ShapeStore {
   }
 
   setIdentity(identity: StoredIdentity): void {
+    this.writes++;
     this.#logs.push([{ key: IDENTITY_KEY, value: encodeIdentity(identity) }]);
   }
 
@@ -154,6 +156,7 @@ export class KvStore implements ShapeStore {
   }
 
   setStanding(handle: string, standing: string): void {
+    this.writes++;
     if (!this.#shapes.has(handle)) return;
     const value = new TextEncoder().encode(standing);
     if (value.length > VALUE_BYTES_MAX) {
@@ -163,6 +166,7 @@ export class KvStore implements ShapeStore {
   }
 
   appendLog(handle: string, entry: LogEntry): void {
+    this.writes++;
     const shape = this.#shapes.get(handle);
     if (shape === undefined) return;
     if (compareOffsets(entry.first, shape.log.last) <= 0) {
@@ -186,6 +190,7 @@ export class KvStore implements ShapeStore {
   }
 
   dropShape(handle: string): void {
+    this.writes++;
     const shape = this.#shapes.get(handle);
     if (shape === undefined) return;
     this.#shapes.delete(handle);
@@ -200,6 +205,7 @@ export class KvStore implements ShapeStore {
   }
 
   setPartitions(tableOid: number, oids: readonly number[]): void {
+    this.writes++;
     const before = new Set(this.#partitions.get(tableOid)), now = new Set(oids);
     const value = new Uint8Array(0);
     for (const oid of now.difference(before)) {

@@ -37,6 +37,7 @@ export class MemoryContents {
 
 export class MemoryStore implements ShapeStore {
   readonly commits: CommitCounters = new CommitCounters();
+  writes = 0;
   readonly #contents: MemoryContents;
   readonly #listeners: ((appliedLsn: bigint) => void)[] = [];
   #settling: Promise<void> | undefined;
@@ -60,6 +61,7 @@ export class MemoryStore implements ShapeStore {
   }
 
   setIdentity(identity: StoredIdentity): void {
+    this.writes++;
     this.#contents.identity = identity;
     this.#settle();
   }
@@ -98,6 +100,7 @@ export class MemoryStore implements ShapeStore {
   }
 
   setStanding(handle: string, standing: string): void {
+    this.writes++;
     const shape = this.#contents.shapes.get(handle);
     if (shape === undefined) return;
     shape.standing = standing;
@@ -105,6 +108,7 @@ export class MemoryStore implements ShapeStore {
   }
 
   appendLog(handle: string, entry: LogEntry): void {
+    this.writes++;
     const shape = this.#contents.shapes.get(handle);
     if (shape === undefined) return;
     const last = shape.log.at(-1)?.last;
@@ -132,6 +136,7 @@ export class MemoryStore implements ShapeStore {
   }
 
   dropShape(handle: string): void {
+    this.writes++;
     const shape = this.#contents.shapes.get(handle);
     if (shape === undefined) return;
     shape.isDropped = true;
@@ -145,6 +150,7 @@ export class MemoryStore implements ShapeStore {
   }
 
   setPartitions(tableOid: number, oids: readonly number[]): void {
+    this.writes++;
     if (oids.length > 0) this.#contents.partitions.set(tableOid, oids);
     else this.#contents.partitions.delete(tableOid);
     this.#settle();

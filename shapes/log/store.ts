@@ -105,6 +105,12 @@ export interface ShapeStore extends AsyncDisposable {
    */
   flushed(): Promise<void>;
 
+  /**
+   * Counts the calls after which a restart finds something else of the shapes whose snapshot is
+   * complete. A transaction may be acknowledged once those are durable that came before its end.
+   */
+  readonly writes: number;
+
   /** Bytes queued and not yet durable: writers should pause above `QUEUED_BYTES_HIGH`. */
   readonly queuedBytes: number;
 

@@ -170,9 +170,7 @@ class Reconcile implements SnapshotSink {
     }
     if (before) this.#deletedXids = newlySeen(before, placed, DELETED_XIDS_MAX);
     this.#before = { visibility: before, committed: ingest.positions.committedLsn };
-    shape.markVisible(placed);
-    if (shape.isFollowed || isStreamed) shape.join(this.#overlap);
-    ingest.revise(shape);
+    ingest.revise(shape, placed, shape.isFollowed || isStreamed ? this.#overlap : undefined);
     this.#taken.resolve();
   }
 
@@ -269,7 +267,7 @@ class Reconcile implements SnapshotSink {
   #abandon(): void {
     const shape = this.#shape, before = this.#before;
     if (before && this.#isUntouched(before.committed) && before.visibility) {
-      shape.markVisible(before.visibility);
+      this.#options.ingest.revise(shape, before.visibility, undefined);
     } else if (before) return shape.lose();
     if (!this.#wasFrozen) shape.thaw();
   }

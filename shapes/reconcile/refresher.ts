@@ -4,7 +4,7 @@
  */
 
 import { type EndKind, ReconcileCounters } from "../counters.ts";
-import { InvalidRequestError, ShapeGoneError, UnavailableError } from "../errors.ts";
+import { InvalidRequestError, ShapeGoneError, TooSlowError, UnavailableError } from "../errors.ts";
 import type { Ingest } from "../ingest.ts";
 import type { ShapeStore, StoredIdentity } from "../log/store.ts";
 import type { Mode } from "../mode.ts";
@@ -17,6 +17,7 @@ import { FoldCache } from "./fold_cache.ts";
 import { ForeignHistoryError, LaggingSourceError, LostMeanwhileError } from "./reconcile_errors.ts";
 import { reconcileShape } from "./reconcile.ts";
 import { compareCandidates, dueMs, firstTurn, type Turn } from "./schedule.ts";
+import { SlowShapes } from "./slow_shapes.ts";
 
 export interface RefresherOptions {
   readonly source: Source;
@@ -55,6 +56,7 @@ export class Refresher {
   readonly #turns = new WeakMap<Shape, Turn>();
   readonly #running = new Map<Shape, Promise<void>>();
   readonly #folds = new FoldCache();
+  readonly #slow = new SlowShapes();
   readonly #seed: number;
   /** Tables that could not be prepared, each mentioned once. */
   readonly #reported = new WeakSet<Table>();
@@ -81,6 +83,15 @@ export class Refresher {
     return this.#running.has(shape);
   }
 
+  /** Shapes that nothing keeps fresh: reconciling them took too long the last time. */
+  get slow(): number {
+    return this.#slow.count((shape) => this.isSlow(shape));
+  }
+
+  isSlow(shape: Shape): boolean {
+    return this.#slow.has(shape) && this.#isNeeded(shape);
+  }
+
   /** Runs until the signal fires and what is under way has ended; never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     this.#signal = signal;
@@ -103,7 +114,7 @@ export class Refresher {
     const running = this.#running.get(shape);
     if (running) return running;
     if (this.#dueMs(shape) > this.#options.nowMs()) return undefined;
-    if (this.#running.size >= this.#options.concurrency) return undefined;
+    if (!this.#hasRoom(shape)) return undefined;
     return this.#start(shape, undefined);
   }
 
@@ -136,8 +147,9 @@ export class Refresher {
     this.#queue = due;
     if (due.length === 0) return;
     const position = this.#position = await source.position();
+    const isSlow = (shape: Shape) => Number(this.#slow.has(shape));
     this.#queue = due.filter((shape) => !this.#isUnmoved(shape, position))
-      .sort(compareCandidates).reverse();
+      .sort((a, b) => isSlow(a) - isSlow(b) || compareCandidates(a, b)).reverse();
   }
 
   /** Starts as many as may run; called again whenever one has ended. */
@@ -145,8 +157,19 @@ export class Refresher {
     while (this.#running.size < this.#options.concurrency && !this.#signal.aborted) {
       const shape = this.#queue.pop();
       if (!shape) return;
-      if (this.#isNeeded(shape) && !this.#running.has(shape)) this.#start(shape, this.#position);
+      const isRunning = this.#running.has(shape);
+      if (this.#isNeeded(shape) && !isRunning && this.#hasRoom(shape)) {
+        this.#start(shape, this.#position);
+      }
     }
+  }
+
+  /** Those that were too slow leave room for one that may not be. */
+  #hasRoom(shape: Shape): boolean {
+    const { concurrency } = this.#options;
+    if (this.#running.size >= concurrency) return false;
+    if (!this.#slow.has(shape)) return true;
+    return this.#slow.count((each) => this.#running.has(each)) < Math.max(1, concurrency - 1);
   }
 
   /** Whether reconciling is what keeps it fresh. */
@@ -200,6 +223,7 @@ export class Refresher {
       () => {
         turn.failures = 0;
         turn.position = position;
+        this.#slow.forget(shape);
       },
       (error) => this.#noteFailure(shape, turn, error),
     ).finally(() => {
@@ -270,6 +294,7 @@ export class Refresher {
     if (error instanceof ForeignHistoryError) {
       return await onForeign(error.origin, error.walPosition).catch(() => {});
     }
+    if (error instanceof TooSlowError) return this.#noteSlow(shape, error);
     const isTransient = error instanceof UnavailableError || error instanceof LaggingSourceError ||
       error instanceof LostMeanwhileError || error instanceof TableChangedError;
     logger.warn("Could not reconcile a shape", {
@@ -282,6 +307,16 @@ export class Refresher {
     const isOwn = error instanceof InvalidRequestError || error instanceof SnapshotError;
     if (turn.failures < FAILURES_MAX && !isOwn) return;
     rotate(shape, "It can't be reconciled", "reconcile_failed");
+  }
+
+  /** It would be for others, too, so that its clients need not start again. */
+  #noteSlow(shape: Shape, { message: reason }: TooSlowError): void {
+    this.counters.timeouts++;
+    const { handle, definition: { table } } = shape, { logger } = this.#options;
+    const times = this.#slow.note(shape);
+    const fields = { handle, table: table.name, reason, times };
+    if (times < FAILURES_MAX) logger.warn("Could not reconcile a shape", fields);
+    else logger.error("A shape is not kept fresh", fields);
   }
 }
 

@@ -39,6 +39,7 @@ Deno.test("resolveConfig() has the reference server's defaults", () => {
     port: 3000,
     listenHost: "0.0.0.0",
     prometheusPort: undefined,
+    reconcileTimeoutMs: 300_000,
     storageDir: "./persistent",
     isDeleteAllowed: false,
     cacheMaxAgeSeconds: 60,

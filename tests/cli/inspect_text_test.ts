@@ -18,6 +18,7 @@ function shape(handle: string, changes: Partial<AdminShape> = {}): AdminShape {
     replica: "default",
     log: "full",
     state: "live",
+    slow: false,
     head: "0_inf",
     snapshot_bytes: 0,
     log_bytes: 0,

@@ -23,7 +23,7 @@ const FALLBACK = {
     safe_wal_bytes: null,
     budget_bytes: 1073741824,
   },
-  shapes: { total: 1210, live: 0, snapshotting: 1, reconciling: 4, behind: 9 },
+  shapes: { total: 1210, live: 0, snapshotting: 1, reconciling: 4, behind: 9, slow: 2 },
 };
 
 function screen(document: unknown, isColored = false): readonly string[] {
@@ -39,7 +39,7 @@ Deno.test("formatStatus() tells mode, reason, lag, slot and shapes", () => {
     "replication  not running, 80.0 KiB and 12 s behind, last heard of 13 s ago",
     "slot         active, reserved, retains 16.0 MiB of WAL (of 1.0 GiB allowed)",
     "connection   up",
-    "shapes       1,210: 1 snapshotting, 4 reconciling, 9 behind",
+    "shapes       1,210: 1 snapshotting, 4 reconciling, 9 behind, 2 slow",
     "version      0.1.0",
     "server       http://localhost:3000",
   ]);

@@ -39,15 +39,29 @@ Deno.test("Publisher.prepare() tells of a table that it finds unpublished", asyn
     async ({ sql, describe, publisher }) => {
       const table = await describe("t");
       const told: number[] = [];
-      const subject = publisher({ onUnpublished: (oid) => told.push(oid) });
+      let noted = Promise.resolve();
+      const subject = publisher({
+        onUnpublished: (oid) => {
+          told.push(oid);
+          return noted;
+        },
+      });
       await subject.prepare(table);
       subject.forget(table.oid);
       await subject.prepare(table);
       assert.deepEqual(told, [table.oid], "not when it was published already");
       await sql.unsafe(`ALTER PUBLICATION ${PUBLICATION} DROP TABLE t`);
       subject.forget(table.oid);
-      await subject.prepare(table);
+      const { promise, resolve } = Promise.withResolvers<void>();
+      noted = promise;
+      const preparing = subject.prepare(table);
+      await until(() => Promise.resolve(told.length === 2));
+      assert.ok(await isPending(preparing, sql));
+      assert.deepEqual(await published(sql), [], "not before that was noted");
+      resolve();
+      await preparing;
       assert.deepEqual(told, [table.oid, table.oid]);
+      assert.deepEqual(await published(sql), ["t"]);
     },
   );
 });

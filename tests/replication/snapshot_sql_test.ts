@@ -89,14 +89,17 @@ Deno.test("copySql() refuses a column that the table has not", () => {
   assert.throws(() => copySql(request), TableChangedError);
 });
 
+const LIMITS = { lockTimeoutMs: 50, statementTimeoutMs: 70 };
+
 Deno.test("prepareSnapshotSql() sets limits and locks last, if it may", () => {
-  const locked = prepareSnapshotSql(TABLE, { isLocked: true, lockTimeoutMs: 50 }).split("; ");
+  const locked = prepareSnapshotSql(TABLE, { isLocked: true, ...LIMITS }).split("; ");
   assert.equal(locked.at(-1), `LOCK TABLE ONLY "s"."t""" IN ACCESS SHARE MODE`);
   assert(locked.includes("SET LOCAL lock_timeout = 50"));
+  assert(locked.includes("SET LOCAL statement_timeout = 70"));
   assert(locked.slice(0, -1).every((statement) => statement.startsWith("SET LOCAL ")));
-  const free = prepareSnapshotSql(TABLE, { isLocked: false, lockTimeoutMs: 50 });
+  const free = prepareSnapshotSql(TABLE, { isLocked: false, ...LIMITS });
   assert(!free.includes("LOCK TABLE"));
-  const root = prepareSnapshotSql(PARTITIONED, { isLocked: true, lockTimeoutMs: 50 });
+  const root = prepareSnapshotSql(PARTITIONED, { isLocked: true, ...LIMITS });
   assert(root.endsWith(`LOCK TABLE "s"."t""" IN ACCESS SHARE MODE`));
 });
 
@@ -185,7 +188,7 @@ Deno.test("isConnectionError() tells errors of the connection from those of stat
 });
 
 Deno.test("prepareSnapshotSql() holds nothing that takes a snapshot", () => {
-  const text = prepareSnapshotSql(TABLE, { isLocked: true, lockTimeoutMs: 50 });
+  const text = prepareSnapshotSql(TABLE, { isLocked: true, ...LIMITS });
   assert.match(text, /MODE$/);
   assert(!/SELECT/.test(text));
 });

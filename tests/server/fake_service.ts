@@ -248,7 +248,7 @@ export class FakeService implements ShapeService {
         slot: undefined,
         ...this.replication,
       },
-      shapes: { total, live: total, snapshotting: 0, reconciling: 0, behind: 0 },
+      shapes: { total, live: total, snapshotting: 0, reconciling: 0, behind: 0, slow: 0 },
     };
   }
 }

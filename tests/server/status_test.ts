@@ -50,7 +50,7 @@ Deno.test("/v1/status tells of a live service in words that stay", async () => {
       safe_wal_bytes: null,
       budget_bytes: 1_073_741_824,
     },
-    shapes: { total: 1, live: 1, snapshotting: 0, reconciling: 0, behind: 0 },
+    shapes: { total: 1, live: 1, snapshotting: 0, reconciling: 0, behind: 0, slow: 0 },
   });
 });
 

@@ -16,15 +16,16 @@ async function open(chunkBytes = 120) {
   const world = await start(undefined, chunkBytes);
   const { catalog } = world;
   catalog.setMode(LIVE);
-  const reconciling = new Set<Shape>();
+  const reconciling = new Set<Shape>(), slow = new Set<Shape>();
   const admin = new CatalogAdmin({
     shapes: () => catalog.shapes,
     byHandle: (handle) => catalog.byHandle(handle),
     mode: () => catalog.mode,
     isReconciling: (shape) => reconciling.has(shape),
+    isSlow: (shape) => slow.has(shape),
     chunkBytes,
   });
-  return { ...world, admin, reconciling };
+  return { ...world, admin, reconciling, slow };
 }
 
 Deno.test("CatalogAdmin tells what each shape is and what it has", async () => {
@@ -64,12 +65,15 @@ Deno.test("CatalogAdmin counts what is appended, and the log from its chunks", a
 });
 
 Deno.test("CatalogAdmin names what a shape is doing", async () => {
-  const { catalog, admin, reconciling, source } = await open();
+  const { catalog, admin, reconciling, slow, source } = await open();
   const shape = await made(catalog);
   const stateOf = () => admin.describe(shape.handle)?.state;
   equal(stateOf(), "live");
   catalog.setMode(FALLEN);
   equal(stateOf(), "behind");
+  equal(admin.describe(shape.handle)?.isSlow, false);
+  slow.add(shape);
+  equal(admin.describe(shape.handle)?.isSlow, true);
   reconciling.add(shape);
   equal(stateOf(), "reconciling");
   reconciling.clear();

@@ -1,5 +1,6 @@
 import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
 import { UnavailableError } from "../../shapes/errors.ts";
+import { parseStanding } from "../../shapes/standing.ts";
 import { loadParser } from "../../shapes/where/parse.ts";
 import { made, start } from "../support/catalog_world.ts";
 import type { DrivenStore } from "../support/driven_store.ts";
@@ -146,10 +147,17 @@ Deno.test("Catalog.unprepared() keeps the shapes of a table that was not publish
 });
 
 Deno.test("Catalog.publishing() has shapes that were there before reconciled, and no others", async () => {
-  const { catalog } = await start();
-  catalog.publishing(ROOT);
+  const { catalog, store } = await start();
+  await catalog.publishing(ROOT);
   const shape = await made(catalog);
   equal(shape.isFollowed, true);
-  catalog.publishing(ROOT);
+  const publishing = catalog.publishing(ROOT);
   equal(shape.isFollowed, false);
+  await publishing;
+  const { shapes: [stored] } = await store.crash().load();
+  equal(
+    parseStanding(stored.standing).isFollowed,
+    false,
+    "it is not published before that is durable",
+  );
 });

@@ -67,7 +67,7 @@ for (const [changed, expected] of BREAKS) {
 
 Deno.test("I3: a history whose positions are lower goes on beyond what was named", async () => {
   const { start, continuity, world, shape } = open(IDENTITY);
-  shape.markVisible({ xmin: 1n, xmax: 1n, inProgress: [], walPosition: 5_000n });
+  shape.revise({ xmin: 1n, xmax: 1n, inProgress: [], walPosition: 5_000n });
   await start({ timeline: 3, confirmedLsn: 80n, serverLsn: 80n });
   ok(continuity.identity && continuity.identity.beganAt > 5_000n);
   const items = new Changes();

@@ -122,6 +122,29 @@ Deno.test("who holds what was lost is known though changes are lost, and the ser
   deepEqual(again.page(since(30, 4))?.until, at(31, 0));
 });
 
+Deno.test("who holds what was lost is known though the store had not learnt that a freeze was over", async () => {
+  const { store, shape, open } = await restored();
+  shape.freeze();
+  append(shape, 31, 0);
+  shape.markReconciled(true, at(31, 0));
+  // While that becomes durable the stream goes on.
+  append(shape, 40, 0);
+  store.setAppliedLsn(40n);
+  const { shapes: [stored] } = await store.load();
+  shape.thaw();
+  append(shape, 48, 0);
+  deepEqual(shape.page(since(31, 0))?.until, at(48, 0), "which a crash then loses");
+  const again = open(stored);
+  deepEqual([again.isFrozen, again.isFollowed], [true, false]);
+  again.page(since(40, 0));
+  equal(again.earlierReaders.isAwaited, false, "the stream need not send again what is stored");
+  again.page(since(48, 0));
+  equal(again.earlierReaders.isAwaited, true);
+  reconcile(again, 57);
+  throws(() => again.page(since(48, 0)), ShapeGoneError);
+  deepEqual(again.page(since(40, 0))?.until, at(57, 0));
+});
+
 Deno.test("readers of two crashes are told apart from all others", async () => {
   const { store, shape, open } = await restored();
   reconcile(shape, 31);

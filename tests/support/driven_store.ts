@@ -45,6 +45,7 @@ export interface DrivenStoreOptions {
 
 export class DrivenStore implements ShapeStore {
   readonly commits = new CommitCounters();
+  writes = 0;
   /** What was asked of it, in order. */
   readonly calls: string[] = [];
   readonly #options: DrivenStoreOptions;
@@ -118,6 +119,7 @@ export class DrivenStore implements ShapeStore {
   }
 
   setIdentity(identity: StoredIdentity): void {
+    this.writes++;
     this.#write("setIdentity", 0, (state) => state.identity = identity);
   }
 
@@ -143,6 +145,7 @@ export class DrivenStore implements ShapeStore {
   }
 
   setStanding(handle: string, standing: string): void {
+    this.writes++;
     this.#write(`setStanding ${handle}`, 0, ({ shapes }) => {
       const kept = shapes.get(handle);
       if (kept) kept.standing = standing;
@@ -150,6 +153,7 @@ export class DrivenStore implements ShapeStore {
   }
 
   appendLog(handle: string, entry: LogEntry): void {
+    this.writes++;
     if (compareOffsets(entry.first, entry.last) > 0) throw new RangeError("Entry ends before");
     this.#write(`appendLog ${handle}`, entry.bytes.length, ({ shapes }) => {
       const { log } = known(shapes, handle);
@@ -166,6 +170,7 @@ export class DrivenStore implements ShapeStore {
   }
 
   dropShape(handle: string): void {
+    this.writes++;
     this.#write(`dropShape ${handle}`, 0, ({ shapes }) => shapes.delete(handle));
   }
 
@@ -176,6 +181,7 @@ export class DrivenStore implements ShapeStore {
   }
 
   setPartitions(tableOid: number, oids: readonly number[]): void {
+    this.writes++;
     this.#write(`setPartitions ${tableOid} ${oids}`, 0, ({ partitions }) => {
       if (oids.length > 0) partitions.set(tableOid, oids);
       else partitions.delete(tableOid);

@@ -22,7 +22,7 @@ export interface PublisherTest {
       isManual?: boolean;
       sql?: Sql;
       limits?: Partial<PublisherLimits>;
-      onUnpublished?: (oid: number) => void;
+      onUnpublished?: (oid: number) => Promise<void>;
     },
   ): Publisher;
 }

@@ -1,103 +1,31 @@
 /**
  * A shape, a database and a client through everything that can happen to them, in a random order that
  * a seed repeats: writes, commits that are not visible at once, a stream that breaks off and comes
- * back or loses its slot, reconciles held up at every stage, a store that is slow, crashes. The client
- * is strict (`log_replayer.ts`), and is sent back to start only if a crash kept from being stored what
- * it had read, and the stream did not send that again.
+ * back or loses its slot, a table that goes unpublished, reconciles held up at every stage, a store that
+ * is slow, crashes. The client (`simulated_client.ts`) is sent back to start only if a crash kept from
+ * being stored what it had read, and the stream did not send that again.
  */
 
 import { deepStrictEqual as deepEqual, ok } from "node:assert/strict";
-import { Catalog } from "../../shapes/catalog.ts";
 import type { StreamEvent } from "../../shapes/change.ts";
-import { ShapeGoneError } from "../../shapes/errors.ts";
-import { Continuity } from "../../shapes/continuity.ts";
-import { Ingest } from "../../shapes/ingest.ts";
-import { PageCache } from "../../shapes/log/page_cache.ts";
-import { TailBudget } from "../../shapes/log/tail.ts";
-import type { ModeKind } from "../../shapes/mode.ts";
-import { compareOffsets, type RequestedOffset } from "../../shapes/offset.ts";
-import { reconcileShape } from "../../shapes/reconcile/reconcile.ts";
-import type { DefinitionRequest, Page, PageBody } from "../../shapes/service.ts";
+import type { DefinitionRequest } from "../../shapes/service.ts";
 import type { Shape } from "../../shapes/shape.ts";
 import { DrivenStore } from "./driven_store.ts";
-import { RULES } from "./ingest_world.ts";
-import { LogReplayer } from "./log_replayer.ts";
 import type { Random } from "./random.ts";
-import { ScriptedSource, SilentLogger, type Stage } from "./scripted_source.ts";
-import { request, table } from "./shape_fixture.ts";
+import type { Stage } from "./scripted_source.ts";
+import { request } from "./shape_fixture.ts";
+import { SimulatedClient } from "./simulated_client.ts";
 import { SimulatedDatabase } from "./simulated_database.ts";
+import { SimulatedServer } from "./simulated_server.ts";
 
 const STAGES: readonly Stage[] = ["reserve", "visible", "rows", "batch", "end"];
-const HISTORY = { systemId: "1", timeline: 1, database: "app" };
-
-let processes = 0;
-
-/** A process of the server. */
-class Server {
-  readonly source = new ScriptedSource();
-  readonly catalog: Catalog;
-  confirmed = 0n;
-
-  private constructor(
-    readonly store: DrivenStore,
-    readonly ingest: Ingest,
-    readonly continuity: Continuity,
-    parts: { source: ScriptedSource; catalog: Catalog },
-  ) {
-    this.source = parts.source;
-    this.catalog = parts.catalog;
-  }
-
-  static async start(database: SimulatedDatabase, store: DrivenStore): Promise<Server> {
-    const source = new ScriptedSource(), logger = new SilentLogger();
-    // Handles are made from the time: those of an earlier process must not come again.
-    const startedMs = ++processes * 1000, nowMs = () => startedMs;
-    source.tables.push(table());
-    source.onTake = (wish) => database.answer(source, wish);
-    const resources = {
-      store,
-      tails: new TailBudget(),
-      pages: new PageCache(),
-      // A reader who stops at a chunk's end may be taken for one of what was lost.
-      chunkBytes: 1e6,
-      onLostReader: (shape: Shape) => catalog.rotate(shape, "It was lost", "lost_in_crash"),
-    };
-    const catalog: Catalog = new Catalog({ source, resources, logger, nowMs });
-    const state = await store.load();
-    const ingest = new Ingest({
-      store,
-      appliedLsn: state.appliedLsn,
-      confirm: (position) => server.confirmed = position,
-      ancestors: () => Promise.resolve([]),
-      shift: state.identity?.shift ?? 0n,
-      rotate: (shape, reason, kind) => catalog.rotate(shape, reason, kind),
-      lose: (shape, reason) => catalog.lose(shape, reason),
-      unprepared: () => {},
-      external: { evaluate: (...args) => source.evaluate(...args), logger, nowMs },
-    });
-    catalog.restore(state, ingest);
-    catalog.setRules(RULES);
-    const continuity = new Continuity({ store, catalog, ingest, stored: state.identity });
-    const server: Server = new Server(store, ingest, continuity, { source, catalog });
-    return server;
-  }
-
-  setMode(kind: ModeKind): void {
-    const reason = kind === "live" ? undefined : "stream_interrupted";
-    this.catalog.setMode({ kind, reason, detail: "", sinceMs: 0 });
-  }
-}
-
 export class Simulation {
   readonly #random: Random;
   readonly #database: SimulatedDatabase;
   readonly #wish: DefinitionRequest;
-  #replayer = new LogReplayer();
-  /** A crash has lost what the client had read. */
-  #isAhead = false;
-  #server: Server;
+  #client = new SimulatedClient();
+  #server: SimulatedServer;
   #handle = "";
-  #since: RequestedOffset & { kind: "before" | "at" } = { kind: "before" };
   /** Events of the stream that are still to come; undefined while there is none. */
   #stream: { next: number; rest: StreamEvent[] } | undefined;
   #confirmed = 0n;
@@ -109,7 +37,7 @@ export class Simulation {
   private constructor(
     random: Random,
     database: SimulatedDatabase,
-    server: Server,
+    server: SimulatedServer,
     wish: DefinitionRequest,
   ) {
     this.#random = random;
@@ -123,7 +51,7 @@ export class Simulation {
     const database = new SimulatedDatabase(random);
     for (let i = 0; i < 10; i++) database.write();
     database.show();
-    const server = await Server.start(database, new DrivenStore({ pieceBytes: 150 }));
+    const server = await SimulatedServer.start(database, new DrivenStore({ pieceBytes: 150 }));
     const simulation = new Simulation(random, database, server, request(changed));
     await simulation.#connect(true);
     await simulation.#begin();
@@ -134,9 +62,7 @@ export class Simulation {
   async #begin(): Promise<void> {
     const shape = await this.#server.catalog.findOrCreate(this.#wish);
     this.#handle = shape.handle;
-    this.#replayer = new LogReplayer();
-    this.#since = { kind: "before" };
-    this.#isAhead = false;
+    this.#client = new SimulatedClient();
     await this.#until(() => shape.isComplete);
     await this.#read();
   }
@@ -161,6 +87,8 @@ export class Simulation {
       () => random.chance(0.3) && this.#fail(),
       () => random.chance(0.2) && this.#crash(),
       () => random.chance(0.2) && this.#shape.lose(),
+      () => random.chance(0.2) && this.#unpublish(),
+      () => random.chance(0.5) && this.#server.watch(),
     ]);
     await act();
     await turn();
@@ -174,6 +102,7 @@ export class Simulation {
       if (!this.#stream) await this.#connect(false);
       this.#openAll();
       this.#server.store.commit();
+      this.#server.watch();
       if (this.#shape.isBehind) this.#reconcile();
       await this.#deliver(true);
       await turn();
@@ -185,8 +114,7 @@ export class Simulation {
     ok(!this.#shape.isBehind && this.#isDelivered, "it does not come to rest");
     const { where } = this.#wish;
     const sorted = (rows: readonly unknown[]) => rows.map((row) => JSON.stringify(row)).sort();
-    const rows = this.#replayer.values().map(({ id, n, v }) => [id, n, v]);
-    deepEqual(sorted(rows), sorted(this.#database.select(where !== undefined)));
+    deepEqual(sorted(this.#client.rows), sorted(this.#database.select(where !== undefined)));
   }
 
   get #shape(): Shape {
@@ -212,8 +140,7 @@ export class Simulation {
     if (isSlotNew) this.#database.show();
     if (isSlotNew) this.#confirmed = this.#database.end;
     const confirmedLsn = this.#confirmed;
-    const serverLsn = this.#database.end;
-    await this.#flushing(continuity.begin({ ...HISTORY, isSlotNew, confirmedLsn, serverLsn }));
+    await this.#flushing(this.#server.begin(isSlotNew, confirmedLsn));
     const { transactions } = this.#database;
     const next = transactions.findIndex(({ lsn }) => lsn >= confirmedLsn);
     this.#stream = { next: next < 0 ? transactions.length : next, rest: [] };
@@ -260,30 +187,30 @@ export class Simulation {
 
   #reconcile(): void {
     if (this.#reconciling || !this.#shape.isComplete) return;
-    const isLive = this.#server.catalog.mode.kind === "live";
+    const { isLive, source } = this.#server;
     if (isLive && !this.#shape.isBehind) return;
-    const { source, ingest, store, continuity } = this.#server;
     this.#abort = new AbortController();
     for (const stage of STAGES) if (this.#random.chance(0.5)) source.close(stage);
-    const reconciling = reconcileShape(this.#shape, {
-      source,
-      ingest,
-      store,
-      identity: () => continuity.identity,
-      seed: 1,
-      fold: undefined,
-      isStreamed: isLive,
-      signal: this.#abort.signal,
-    }).then(({ differences }) => {
-      this.#count(isLive ? "reconciled live" : "reconciled in fallback");
-      if (differences > 0) this.#count("differences");
-    }, (error) => {
-      this.#count(`failed: ${error.name}`);
-      if (!/^(AbortError|Lagging|Ahead|LostMean|ShapeGone|Unavail)/.test(error.name)) throw error;
-    }).finally(() => {
+    const reconciling = this.#server.reconcile(this.#shape, this.#abort.signal).then(
+      ({ differences }) => {
+        this.#count(isLive ? "reconciled live" : "reconciled in fallback");
+        if (differences > 0) this.#count("differences");
+      },
+      (error) => {
+        this.#count(`failed: ${error.name}`);
+        if (!/^(AbortError|Lagging|Ahead|LostMean|ShapeGone|Unavail)/.test(error.name)) throw error;
+      },
+    ).finally(() => {
       if (this.#reconciling === reconciling) this.#reconciling = undefined;
     });
     this.#reconciling = reconciling;
+  }
+
+  /** Somebody takes the table out of the publication. */
+  #unpublish(): void {
+    if (!this.#database.isPublished) return;
+    this.#count("unpublished");
+    this.#database.isPublished = false;
   }
 
   #open(): void {
@@ -310,42 +237,13 @@ export class Simulation {
     this.#stream = this.#accepting = this.#reconciling = undefined;
     // Longer than a commit takes.
     this.#database.show();
-    this.#server = await Server.start(this.#database, this.#server.store.crash());
+    this.#server = await SimulatedServer.start(this.#database, this.#server.store.crash());
     this.#server.setMode("fallback");
-    const since = this.#since;
-    this.#isAhead ||= since.kind === "at" &&
-      compareOffsets(since.offset, this.#shape.appended) > 0;
+    this.#client.noteCrash(this.#shape);
   }
 
-  /** The client reads all that is to be read. */
   async #read(): Promise<void> {
-    for (;;) {
-      const page = this.#page();
-      if (page === "lost") return await this.#startAgain();
-      // A client that is ahead of a restarted server is held.
-      if (!page || this.#isBeyond()) return;
-      const bytes = await bytesOf(page.body);
-      this.#replayer.read(bytes);
-      this.#since = { kind: "at", offset: page.until };
-      if (page.isUpToDate) {
-        ok(this.#replayer.isAtTransactionEnd, "a transaction is shown in part");
-        return;
-      }
-    }
-  }
-
-  #isBeyond(): boolean {
-    const since = this.#since;
-    return since.kind === "at" && compareOffsets(since.offset, this.#shape.head) > 0;
-  }
-
-  #page(): Page | "lost" | undefined {
-    try {
-      return this.#shape.page(this.#since);
-    } catch (error) {
-      ok(error instanceof ShapeGoneError && this.#isAhead, `${error}`);
-      return "lost";
-    }
+    if (!await this.#client.read(this.#shape)) await this.#startAgain();
   }
 
   async #startAgain(): Promise<void> {
@@ -370,16 +268,6 @@ export class Simulation {
     await this.#until(() => isDone);
     await work;
   }
-}
-
-async function bytesOf(body: PageBody): Promise<Uint8Array> {
-  if (body.kind === "bytes") return body.bytes;
-  const pieces: Uint8Array[] = [];
-  const iterator = body.open();
-  for (let next = await iterator.next(); !next.done; next = await iterator.next()) {
-    pieces.push(next.value);
-  }
-  return new Uint8Array(await new Blob(pieces.map((piece) => piece.slice())).arrayBuffer());
 }
 
 /** Everything that can go on without us has. */

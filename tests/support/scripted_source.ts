@@ -42,6 +42,8 @@ export class ScriptedSource implements Source {
   truthOf: (condition: string, row: Row) => number = () => IS_UNKNOWN;
   /** Called right before a snapshot is taken: may set the visibility and the rows. */
   onTake: (request: SnapshotRequest) => void = () => {};
+  /** What preparing a table takes. */
+  onPrepare: (table: Table) => Promise<void> = () => Promise.resolve();
   /** What was asked of it: `describe public.items`, `snapshot items`, … */
   readonly calls: string[] = [];
   /** Ignores the abort signal, as a connection does that hangs. */
@@ -76,6 +78,7 @@ export class ScriptedSource implements Source {
   async prepare(table: Table): Promise<void> {
     this.calls.push(`prepare ${table.name}`);
     await this.#at("prepare");
+    await this.onPrepare(table);
   }
 
   async snapshot(

@@ -21,6 +21,8 @@ export interface SimTransaction {
   readonly changes: readonly Change[];
   /** Its commit is on disk and in the stream, but snapshots don't see it yet. */
   isVisible: boolean;
+  /** The stream brings its changes. */
+  readonly isStreamed: boolean;
 }
 
 const TABLE = table();
@@ -34,6 +36,8 @@ export class SimulatedDatabase {
   readonly #random: Random;
   #xid = 700;
   end = 1000n;
+  /** Whether the stream brings what is written from now on. */
+  isPublished = true;
 
   constructor(random: Random) {
     this.#random = random;
@@ -58,7 +62,13 @@ export class SimulatedDatabase {
     const lsn = this.end;
     this.end += 8n * BigInt(1 + random.below(4));
     const isVisible = random.chance(0.8);
-    this.transactions.push({ lsn, xid: this.#xid++, changes, isVisible });
+    this.transactions.push({
+      lsn,
+      xid: this.#xid++,
+      changes,
+      isVisible,
+      isStreamed: this.isPublished,
+    });
   }
 
   show(): void {
@@ -82,7 +92,8 @@ export class SimulatedDatabase {
   }
 
   /** A transaction as the stream sends it. */
-  events({ lsn, xid, changes }: SimTransaction): StreamEvent[] {
+  events({ lsn, xid, changes, isStreamed }: SimTransaction): StreamEvent[] {
+    if (!isStreamed) return [begin(Number(lsn), xid), commit(Number(lsn) + 8)];
     const events = changes.map(({ old, row }) => {
       if (!old) return this.#changes.insert(...row ?? []);
       return row ? this.#changes.update(old, row) : this.#changes.delete(...old);

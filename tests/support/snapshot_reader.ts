@@ -50,6 +50,7 @@ export const SNAPSHOT_TEST_LIMITS: SnapshotLimits = {
   queueTimeoutMs: 20_000,
   lockTimeoutMs: 20_000,
   firstRowTimeoutMs: 20_000,
+  reconcileTimeoutMs: 0,
 };
 
 export async function withSnapshots(

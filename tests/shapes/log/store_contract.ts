@@ -15,6 +15,7 @@ import {
   textEntry,
   World,
 } from "./store_world.ts";
+import { testWrites } from "./store_writes_contract.ts";
 
 export function testStoreContract(name: string, openStorage: () => Promise<TestStorage>): void {
   const test = (what: string, body: (world: World) => Promise<void>) =>
@@ -31,6 +32,7 @@ export function testStoreContract(name: string, openStorage: () => Promise<TestS
   testLogs(test);
   testLargeAndFollowed(test);
   testRestarts(test);
+  testWrites(test);
   test("agrees with a model under random writes, reads and restarts", async (world) => {
     const seed = crypto.getRandomValues(new Uint32Array(1))[0];
     console.log(`      seed ${seed}`);

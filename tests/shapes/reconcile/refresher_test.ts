@@ -1,111 +1,16 @@
 import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
 import { InvalidRequestError, UnavailableError } from "../../../shapes/errors.ts";
-import type { ModeKind } from "../../../shapes/mode.ts";
 import { TableChangedError } from "../../../shapes/ports.ts";
-import { Refresher } from "../../../shapes/reconcile/refresher.ts";
-import type { Shape } from "../../../shapes/shape.ts";
-import { Changes, IngestWorld, logItems, transaction } from "../../support/ingest_world.ts";
+import { Changes, logItems, transaction } from "../../support/ingest_world.ts";
 import { waitUntil } from "../../support/recording_sink.ts";
-import { ScriptedSource, SilentLogger } from "../../support/scripted_source.ts";
+import { INTERVAL_MS, RefresherWorld } from "../../support/refresher_world.ts";
 import { table } from "../../support/shape_fixture.ts";
-
-const INTERVAL_MS = 1_000;
-
-interface Options {
-  readonly shapes?: number;
-  readonly mode?: ModeKind;
-  readonly random?: () => number;
-  readonly concurrency?: number;
-}
-
-/** A refresher of shapes on tables of their own, whose clock the test moves. */
-class World implements AsyncDisposable {
-  readonly source = new ScriptedSource();
-  readonly ingest = new IngestWorld();
-  readonly logger = new SilentLogger();
-  readonly shapes: Shape[];
-  readonly rotated: string[] = [];
-  readonly foreign: bigint[] = [];
-  readonly refresher: Refresher;
-  mode: ModeKind;
-  nowMs = 100_000;
-  readonly #stop = new AbortController();
-  readonly #running: Promise<void>;
-
-  constructor({ shapes = 1, mode = "fallback", random = () => 0, concurrency = 2 }: Options = {}) {
-    this.mode = mode;
-    this.shapes = Array.from(
-      { length: shapes },
-      (_, i) => this.ingest.shape(table({ oid: 5000 + i, name: `t${i}` }), { table: `t${i}` }),
-    );
-    this.sees(10n);
-    this.refresher = new Refresher({
-      source: this.source,
-      ingest: this.ingest.ingest,
-      store: this.ingest.store,
-      logger: this.logger,
-      shapes: () => this.shapes,
-      mode: () => ({ kind: this.mode, reason: undefined, detail: "", sinceMs: 0 }),
-      identity: () => ({ systemId: "1", timeline: 1, database: "app", shift: 0n, beganAt: 0n }),
-      onForeign: (_, position) => Promise.resolve(void this.foreign.push(position)),
-      rotate: (shape, reason) => {
-        this.rotated.push(`${shape.definition.table.name}: ${reason}`);
-        shape.end();
-      },
-      intervalMs: INTERVAL_MS,
-      concurrency,
-      nowMs: () => this.nowMs,
-      random,
-    });
-    this.#running = this.refresher.run(this.#stop.signal);
-  }
-
-  /** The database's position, which snapshots are taken at. */
-  sees(position: bigint): void {
-    this.source.walPosition = position;
-    this.source.visibility = { xmin: 900n, xmax: 900n, inProgress: [], walPosition: position };
-  }
-
-  /** Names of the tables that were queried. */
-  get queried(): string[] {
-    return this.source.calls.filter((call) => call.startsWith("snapshot"))
-      .map((call) => call.slice("snapshot ".length));
-  }
-
-  use(...shapes: Shape[]): void {
-    for (const shape of shapes) shape.touch(this.nowMs);
-  }
-
-  /** A shape is refreshed that needs it; whether it does. */
-  async refresh(shape = this.shapes[0]): Promise<boolean> {
-    const refreshing = this.refresher.refresh(shape);
-    await refreshing;
-    return refreshing !== undefined;
-  }
-
-  /** It has been looked so often for shapes whose turn has come. */
-  async looked(times = 2): Promise<void> {
-    let looks = 0;
-    const { shapes } = this;
-    const iterate = shapes[Symbol.iterator].bind(shapes);
-    shapes[Symbol.iterator] = () => (looks++, iterate());
-    await waitUntil("it has been looked", () => looks > times);
-    Reflect.deleteProperty(shapes, Symbol.iterator);
-    await waitUntil("nothing runs", () => this.refresher.running === 0);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const stage of ["prepare", "visible", "end"] as const) this.source.open(stage);
-    this.#stop.abort();
-    await this.#running;
-  }
-}
 
 const unavailable = () => new UnavailableError("Not now", { retryAfterSeconds: 1 });
 const row = (id: string) => ({ id, n: null, v: null, xmin: "5" });
 
 Deno.test("Refresher appends what it finds for a shape that somebody asks for in fallback", async () => {
-  await using world = new World();
+  await using world = new RefresherWorld();
   world.source.rows.set(5000, [row("1")]);
   equal(await world.refresh(), true);
   equal(logItems(world.shapes[0]).length, 1);
@@ -113,7 +18,7 @@ Deno.test("Refresher appends what it finds for a shape that somebody asks for in
 });
 
 Deno.test("Refresher.refresh() has nothing to do for whom the stream keeps fresh, or nobody can", async () => {
-  await using world = new World({ mode: "live" });
+  await using world = new RefresherWorld({ mode: "live" });
   equal(await world.refresh(), false);
   world.mode = "starting";
   equal(await world.refresh(), false);
@@ -126,7 +31,7 @@ Deno.test("Refresher.refresh() has nothing to do for whom the stream keeps fresh
 });
 
 Deno.test("Refresher.refresh() asks once an interval, and once for all who ask at the same time", async () => {
-  await using world = new World();
+  await using world = new RefresherWorld();
   world.source.close("visible");
   const first = world.refresher.refresh(world.shapes[0]);
   equal(world.refresher.refresh(world.shapes[0]), first);
@@ -141,7 +46,7 @@ Deno.test("Refresher.refresh() asks once an interval, and once for all who ask a
 
 Deno.test("Refresher brings turns forward by up to a tenth of the interval", async () => {
   let random = 0;
-  await using world = new World({ random: () => random });
+  await using world = new RefresherWorld({ random: () => random });
   await world.refresh();
   random = 0.99;
   world.nowMs += INTERVAL_MS * 0.9;
@@ -151,7 +56,7 @@ Deno.test("Refresher brings turns forward by up to a tenth of the interval", asy
 });
 
 Deno.test("Refresher leaves the database alone four times as long as a query took", async () => {
-  await using world = new World();
+  await using world = new RefresherWorld();
   world.source.close("visible");
   const slow = world.refresher.refresh(world.shapes[0]);
   world.nowMs += 3_000;
@@ -164,7 +69,7 @@ Deno.test("Refresher leaves the database alone four times as long as a query too
 });
 
 Deno.test("Refresher runs no more at a time than it may", async () => {
-  await using world = new World({ shapes: 3, concurrency: 2 });
+  await using world = new RefresherWorld({ shapes: 3, concurrency: 2 });
   world.source.close("visible");
   const [a, b, c] = world.shapes.map((shape) => world.refresher.refresh(shape));
   ok(a && b);
@@ -175,7 +80,7 @@ Deno.test("Refresher runs no more at a time than it may", async () => {
 });
 
 Deno.test("Refresher looks in fallback after shapes that are watched, or were used lately", async () => {
-  await using world = new World({ shapes: 3 });
+  await using world = new RefresherWorld({ shapes: 3 });
   world.shapes[1].watch(() => {});
   world.use(world.shapes[2]);
   await world.looked();
@@ -187,7 +92,7 @@ Deno.test("Refresher looks in fallback after shapes that are watched, or were us
 });
 
 Deno.test("Refresher begins with the shapes that are watched, then with those used last", async () => {
-  await using world = new World({ shapes: 4, concurrency: 1, mode: "starting" });
+  await using world = new RefresherWorld({ shapes: 4, concurrency: 1, mode: "starting" });
   world.shapes.forEach((shape, i) => shape.touch(world.nowMs + i));
   world.shapes[1].watch(() => {});
   world.mode = "fallback";
@@ -196,7 +101,7 @@ Deno.test("Refresher begins with the shapes that are watched, then with those us
 });
 
 Deno.test("Refresher does not query again while nothing is written", async () => {
-  await using world = new World();
+  await using world = new RefresherWorld();
   world.shapes[0].watch(() => {});
   await world.looked();
   equal(world.queried.length, 1);
@@ -212,7 +117,7 @@ Deno.test("Refresher does not query again while nothing is written", async () =>
 });
 
 Deno.test("Refresher brings shapes that lack changes back to the stream, the latest used first", async () => {
-  await using world = new World({ shapes: 3, mode: "live", concurrency: 1 });
+  await using world = new RefresherWorld({ shapes: 3, mode: "live", concurrency: 1 });
   world.shapes.forEach((shape, i) => shape.touch(world.nowMs + i));
   for (const shape of world.shapes) shape.lose();
   await waitUntil("all follow the stream", () => world.shapes.every(({ isBehind }) => !isBehind));
@@ -225,7 +130,7 @@ Deno.test("Refresher brings shapes that lack changes back to the stream, the lat
 });
 
 Deno.test("Refresher queries a table that the stream does not bring, and says so once", async () => {
-  await using world = new World({ mode: "live" });
+  await using world = new RefresherWorld({ mode: "live" });
   const [shape] = world.shapes;
   shape.lose();
   world.source.rows.set(5000, [row("1")]);
@@ -245,7 +150,7 @@ Deno.test("Refresher queries a table that the stream does not bring, and says so
 });
 
 Deno.test("Refresher rotates a shape that has failed three times for its own sake", async () => {
-  await using world = new World();
+  await using world = new RefresherWorld();
   for (let i = 0; i < 3; i++) {
     deepEqual(world.rotated, []);
     world.source.failures.end = new RangeError("Broken");
@@ -256,14 +161,14 @@ Deno.test("Refresher rotates a shape that has failed three times for its own sak
 });
 
 Deno.test("Refresher rotates a shape that Postgres can't evaluate at once", async () => {
-  await using world = new World();
+  await using world = new RefresherWorld();
   world.source.failures.visible = new InvalidRequestError({ where: ["no"] });
   await world.refresh();
   deepEqual(world.rotated, ["t0: It can't be reconciled"]);
 });
 
 Deno.test("Refresher tries again for as long as it takes when the shape is not at fault", async () => {
-  await using world = new World();
+  await using world = new RefresherWorld();
   for (let i = 0; i < 5; i++) {
     world.source.failures.visible = i % 2 ? unavailable() : new TableChangedError("x");
     world.nowMs += INTERVAL_MS;
@@ -277,7 +182,7 @@ Deno.test("Refresher tries again for as long as it takes when the shape is not a
 });
 
 Deno.test("Refresher: the failure of one shape is none of the others' concern", async () => {
-  await using world = new World({ shapes: 2 });
+  await using world = new RefresherWorld({ shapes: 2 });
   for (const shape of world.shapes) shape.watch(() => {});
   world.source.onTake = ({ table: { name } }) => {
     if (name === "t0") throw new RangeError("Broken");
@@ -288,7 +193,7 @@ Deno.test("Refresher: the failure of one shape is none of the others' concern", 
 });
 
 Deno.test("Refresher tells of another history, and does not count it against the shape", async () => {
-  await using world = new World();
+  await using world = new RefresherWorld();
   world.source.origin = { systemId: "2", timeline: 1, database: "app", isReplica: false };
   for (let i = 0; i < 4; i++) {
     world.nowMs += INTERVAL_MS;
@@ -299,7 +204,7 @@ Deno.test("Refresher tells of another history, and does not count it against the
 });
 
 Deno.test("Refresher goes on from what it knew of a log", async () => {
-  await using world = new World();
+  await using world = new RefresherWorld();
   const [shape] = world.shapes;
   world.source.rows.set(5000, [row("1"), row("2")]);
   await world.refresh();
@@ -316,7 +221,7 @@ Deno.test("Refresher goes on from what it knew of a log", async () => {
 });
 
 Deno.test("Refresher.run() ends what is under way", async () => {
-  const world = new World();
+  const world = new RefresherWorld();
   const items = new Changes(world.shapes[0].definition.table);
   await world.ingest.accept(...transaction(100, items.announced));
   world.source.close("end");
