@@ -2,7 +2,7 @@ import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:ass
 import { loadParser } from "../../shapes/where/parse.ts";
 import { DrivenStore } from "../support/driven_store.ts";
 import { Changes, IngestWorld, transaction } from "../support/ingest_world.ts";
-import { filled, ReconcileWorld, row } from "../support/reconcile_world.ts";
+import { filled, type ReconcileWorld, row } from "../support/reconcile_world.ts";
 import { table } from "../support/shape_fixture.ts";
 
 await loadParser();
