@@ -22,7 +22,8 @@ import {
   trashKey,
   VALUE_BYTES_MAX,
 } from "./kv_keys.ts";
-import { encodeIdentity, type LoadedShape, loadFromKv } from "./kv_load.ts";
+import { encodeIdentity } from "./kv_contents.ts";
+import { type LoadedShape, loadFromKv } from "./kv_load.ts";
 import { LogWriter } from "./kv_log_writer.ts";
 import { readLog, readSnapshot } from "./kv_read.ts";
 import { KvTrash } from "./kv_trash.ts";
