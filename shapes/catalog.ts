@@ -37,7 +37,7 @@ export interface CatalogOptions {
 
 export class Catalog implements ShapeService {
   readonly #options: CatalogOptions;
-  readonly #index = new ShapeIndex();
+  readonly #index = new ShapeIndex<Shape>();
   readonly #canonical = new WeakMap<Shape, string>();
   readonly #filling: Filling;
   /** Tables that could not be prepared again, each mentioned once. */

@@ -27,21 +27,8 @@ import {
   type LogHead,
   openChunkBytesOf,
 } from "./log_value.ts";
-import type { ShapeRecord } from "./shape_record.ts";
-import type { LogEntry, StoredIdentity } from "./store.ts";
-
-/** A shape as KV holds it. */
-export interface LoadedShape {
-  readonly handle: string;
-  readonly record: ShapeRecord;
-  readonly recordParts: number;
-  readonly standing: string | undefined;
-  readonly chunkEnds: readonly Offset[];
-  readonly head: LogHead;
-  /** Entries that only the journal has, and the journal value with the first of them. */
-  readonly tail: readonly LogEntry[];
-  readonly tailSequence: number;
-}
+import { entriesBeyond, type LoadedShape } from "./loaded_shape.ts";
+import type { StoredIdentity } from "./store.ts";
 
 export interface Loaded {
   readonly identity: StoredIdentity | undefined;
@@ -73,8 +60,7 @@ export async function loadFromKv(kv: Kv): Promise<Loaded> {
     const mended = await mendLog(kv, handle, stored, journal.appliedLsn, repairs);
     const head = isAtChunkEnd(mended, ends) ? { ...mended, openChunkBytes: 0 } : mended;
     const all = journal.tails.get(handle);
-    const tail = all?.entries.filter((entry) => compareOffsets(entry.last, head.position) > 0) ??
-      [];
+    const tail = entriesBeyond(all, head.position);
     const tailSequence = all?.sequence ?? 0;
     const standing = standings.get(handle);
     const shape = {

@@ -40,7 +40,7 @@ Deno.test("lockStorage() keeps another process out and tells it who holds the lo
       assert.equal(
         await tryInOtherProcess(directory),
         `StorageLockedError ${Deno.pid} Storage directory "${directory}" is in use by process ` +
-          `${Deno.pid}: stop it or use another one`,
+          `${Deno.pid}: stop it, use another one, or wait for its end with --standby`,
       );
     }
     assert.equal(await tryInOtherProcess(directory), "locked");
