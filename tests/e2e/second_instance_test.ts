@@ -15,6 +15,9 @@ const SCHEMA = `CREATE TABLE items (id int PRIMARY KEY, v text);
   INSERT INTO items SELECT i, 'item ' || i FROM generate_series(1, 500) i;
   CREATE TABLE other (id int PRIMARY KEY)`;
 
+/** The official client leaves a timer and a request when it is aborted. */
+const LEAVES_TIMER = { sanitizeOps: false, sanitizeResources: false };
+
 interface World {
   readonly sql: postgres.Sql;
   readonly first: ServerProcess;
@@ -99,33 +102,37 @@ async function keepWriting(sql: postgres.Sql, signal: AbortSignal): Promise<numb
 
 for (const liveSse of [false, true]) {
   const way = liveSse ? "events" : "long polls";
-  Deno.test(`a second instance serves what the first one stores, and takes over within 5 s, by ${way}`, async () => {
-    await withTwo(async ({ sql, first, second }) => {
-      using client = follow(second, liveSse);
-      equal((await client.shape.rows).length, 500);
-      const quiet = new AbortController();
-      const writing = keepWriting(sql, quiet.signal);
-      await until(() => client.seen.inserts.has(1020), "changes arrive while it stands by");
+  Deno.test(
+    `a second instance serves what the first one stores, and takes over within 5 s, by ${way}`,
+    LEAVES_TIMER,
+    async () => {
+      await withTwo(async ({ sql, first, second }) => {
+        using client = follow(second, liveSse);
+        equal((await client.shape.rows).length, 500);
+        const quiet = new AbortController();
+        const writing = keepWriting(sql, quiet.signal);
+        await until(() => client.seen.inserts.has(1020), "changes arrive while it stands by");
 
-      await first.kill();
-      const startMs = performance.now();
-      await until(async () => (await statusOf(second))?.status === "live", "it took over");
-      const tookMs = performance.now() - startMs;
-      console.log(`      live ${Math.round(tookMs)} ms after the first one's death`);
-      ok(tookMs < 5_000);
-      const before = client.shape.lastOffset;
-      await until(() => client.shape.lastOffset !== before, "changes arrive");
-      quiet.abort();
-      ok(await writing > 20);
+        await first.kill();
+        const startMs = performance.now();
+        await until(async () => (await statusOf(second))?.status === "live", "it took over");
+        const tookMs = performance.now() - startMs;
+        console.log(`      live ${Math.round(tookMs)} ms after the first one's death`);
+        ok(tookMs < 5_000);
+        const before = client.shape.lastOffset;
+        await until(() => client.shape.lastOffset !== before, "changes arrive");
+        quiet.abort();
+        ok(await writing > 20);
 
-      const expected = await stored(sql);
-      await until(() => client.rows().length === expected.length, "all rows").catch(() => {});
-      await until(() => client.rows().join() === expected.join(), "the same").catch(() => {});
-      deepEqual(client.rows(), expected);
-      equal(client.seen.refetches, 0);
-      deepEqual([...client.seen.inserts].filter(([, times]) => times > 1), []);
-    });
-  });
+        const expected = await stored(sql);
+        await until(() => client.rows().length === expected.length, "all rows").catch(() => {});
+        await until(() => client.rows().join() === expected.join(), "the same").catch(() => {});
+        deepEqual(client.rows(), expected);
+        equal(client.seen.refetches, 0);
+        deepEqual([...client.seen.inserts].filter(([, times]) => times > 1), []);
+      });
+    },
+  );
 }
 
 Deno.test("a second instance says what it is and refuses what it can't do", async () => {
@@ -168,6 +175,7 @@ Deno.test("a second instance says what it is and refuses what it can't do", asyn
     equal((await held).messages[0]?.value?.id, "1");
     const gone = await fetch(`${first.url}/v1/shape?table=other`, { method: "DELETE" });
     equal(gone.status, 202);
+    await gone.body?.cancel();
     await until(
       async () => (await requestShape(second.url, atEnd.params)).status !== 200,
       "the shape is gone here, too",
@@ -175,27 +183,31 @@ Deno.test("a second instance says what it is and refuses what it can't do", asyn
   });
 });
 
-Deno.test("a first instance writes undisturbed by a second one, and hands over when it is stopped", async () => {
-  await withTwo(async ({ sql, first, second }) => {
-    using client = follow(second, false);
-    equal((await client.shape.rows).length, 500);
-    for (let i = 0; i < 20; i++) {
-      await sql`INSERT INTO items SELECT ${10_000 * (i + 1)}::int + g, repeat('x', 200)
+Deno.test(
+  "a first instance writes undisturbed by a second one, and hands over when it is stopped",
+  LEAVES_TIMER,
+  async () => {
+    await withTwo(async ({ sql, first, second }) => {
+      using client = follow(second, false);
+      equal((await client.shape.rows).length, 500);
+      for (let i = 0; i < 20; i++) {
+        await sql`INSERT INTO items SELECT ${10_000 * (i + 1)}::int + g, repeat('x', 200)
         FROM generate_series(1, 2000) g`;
-      await requestShape(second.url, { table: "items", offset: "-1" });
-    }
-    const expected = await stored(sql);
-    await until(() => client.rows().length === expected.length, "all rows", 60_000);
-    const { code, stderr } = await first.stop();
-    equal(code, 0);
-    equal(stderr, "");
-    await until(async () => (await statusOf(second))?.status === "live", "it took over");
-    await sql`INSERT INTO items VALUES (999, 'after')`;
-    await until(() => client.rows().includes("999 after"), "the change arrives");
-    deepEqual(client.rows(), await stored(sql));
-    equal(client.seen.refetches, 0);
-  });
-});
+        await requestShape(second.url, { table: "items", offset: "-1" });
+      }
+      const expected = await stored(sql);
+      await until(() => client.rows().length === expected.length, "all rows", 60_000);
+      const { code, stderr } = await first.stop();
+      equal(code, 0);
+      equal(stderr, "");
+      await until(async () => (await statusOf(second))?.status === "live", "it took over");
+      await sql`INSERT INTO items VALUES (999, 'after')`;
+      await until(() => client.rows().includes("999 after"), "the change arrives");
+      deepEqual(client.rows(), await stored(sql));
+      equal(client.seen.refetches, 0);
+    });
+  },
+);
 
 Deno.test("a second instance that stands by ends when it is asked to", async () => {
   await withTwo(async ({ first, second }) => {
