@@ -264,6 +264,7 @@ function watchSource(source: PostgresSource, catalog: Catalog, signal: AbortSign
     isInUse: (oid) => catalog.isPrepared(oid),
     onChange: (oid, now) => catalog.tableChanged(oid, now),
     onUnprepared: (oid, lost) => catalog.unprepared(oid, lost),
+    onPublished: (oid, xids) => catalog.published(oid, xids),
     signal,
   });
 }
