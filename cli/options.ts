@@ -48,6 +48,8 @@ export interface ServeConfig {
   readonly listenHost: string;
   /** `:memory:` keeps nothing. */
   readonly storageDir: string;
+  /** Waits for whoever holds the storage, and serves meanwhile what is stored. */
+  readonly isStandby: boolean;
   /** A port for `/metrics` alone; undefined for none. */
   readonly prometheusPort: number | undefined;
   readonly isDeleteAllowed: boolean;
@@ -239,6 +241,14 @@ export const OPTIONS: OptionTable = {
     type: text,
     initial: "./persistent",
     doc: "Folder of the shape logs, locked while running; :memory: keeps nothing",
+  },
+  isStandby: {
+    flag: "standby",
+    env: ["ELECTRIC_STANDBY"],
+    type: boolean,
+    initial: false,
+    doc: "When another process holds the storage folder: serves what is stored, read-only, and " +
+      "takes over when that one ends, instead of ending with an error",
   },
   isDeleteAllowed: {
     flag: "enable-integration-testing",

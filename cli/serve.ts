@@ -8,9 +8,8 @@ import { openKv } from "@deno/kv";
 import { ReplicationHealth } from "../replication/health.ts";
 import type { PostgresSource } from "../replication/source.ts";
 import type { StreamSink } from "../replication/stream_sink.ts";
-import { SERVER_DEFAULTS, type ServerConfig } from "../server/config.ts";
-import { createHandler } from "../server/handler.ts";
-import { listen, type Listener } from "../server/listen.ts";
+import { createHandler, type Handler } from "../server/handler.ts";
+import { listen } from "../server/listen.ts";
 import { metricsOnly, type WriteMetrics } from "../server/metrics.ts";
 import type { ShapeAdmin } from "../shapes/admin.ts";
 import { Catalog } from "../shapes/catalog.ts";
@@ -35,9 +34,11 @@ import { describeMetrics } from "./metrics.ts";
 import type { ServeConfig } from "./options.ts";
 import { databaseUrl, openPostgres } from "./open_postgres.ts";
 import { readFigures } from "./read_figures.ts";
+import { Port, serverConfig } from "./port.ts";
+import { STORAGE_FILE } from "./inspect/storage_files.ts";
 import { countRequests } from "./request_activity.ts";
+import { holdStorage, type StorageHold } from "./standby.ts";
 import { claimStorageFormat } from "./storage_format.ts";
-import { lockStorage } from "./storage_lock.ts";
 import { StreamIntake } from "./stream_intake.ts";
 import { openTracing, type Tracing } from "./tracing.ts";
 import { warmUp } from "./warm_up.ts";
@@ -51,6 +52,16 @@ const RECONCILES_MAX = 4;
 /** The process is gone this long after it was asked to end, whatever still hangs. */
 const SHUTDOWN_MAX_MS = 9_000;
 
+/** What a run of the server has from its beginning on. */
+interface Run {
+  readonly tracing: Tracing | undefined;
+  readonly stack: AsyncDisposableStack;
+  /** Storage failed: the process must end. */
+  readonly failure: AbortController;
+  /** Fires on that, and when the process is asked to end. */
+  readonly ending: AbortSignal;
+}
+
 /** Serves until the signal fires; resolves when everything is closed. */
 export async function serve(
   config: ServeConfig,
@@ -62,7 +73,19 @@ export async function serve(
   const ending = AbortSignal.any([signal, failure.signal]);
   const tracing = await openTracing(VERSION);
   if (tracing && config.secret !== undefined) logger.warn(SPANS_TELL);
-  const [store] = await Promise.all([openStore(config, failure, tracing, stack), loadParser()]);
+  const hold = await openStorage(config, logger, ending, stack);
+  if (hold !== "left") await serveHeld(config, logger, hold, { tracing, stack, failure, ending });
+}
+
+/** Serves from a storage that is ours, and what follows the database into it. */
+async function serveHeld(
+  config: ServeConfig,
+  logger: LineLogger,
+  hold: StorageHold | undefined,
+  { tracing, stack, failure, ending }: Run,
+): Promise<void> {
+  const opening = openStore(config, failure, tracing, stack);
+  const [store] = await Promise.all([opening, loadParser()]);
   const state = await store.load();
   const component = (name: string) => logger.with({ component: name });
   const { source, admin: sql, dropAll } = openPostgres(config, stack, component, {
@@ -100,8 +123,11 @@ export async function serve(
     formatExposition(describeMetrics(await readFigures(sources, http)));
   const admin = openAdmin(config, catalog, refresher);
   const api = { service: catalog, status, metrics, admin, health, tracing };
-  const listener = openPort(config, api, logger, ending);
-  logger.info("Listening", { port: listener.addr.port, shapes: state.shapes.length });
+  const handler = openHandler(config, api, logger, ending);
+  const port = hold?.port ?? new Port(config, handler, ending);
+  port.show(handler);
+  hold?.retire();
+  logger.info("Listening", { port: port.listener.addr.port, shapes: state.shapes.length });
 
   const leaving = new AbortController();
   const working = [
@@ -116,7 +142,7 @@ export async function serve(
   // Then the stream's goodbye confirms all that has come.
   await store.flushed().catch(() => {});
   leaving.abort(ending.reason);
-  await listener.finished;
+  await port.listener.finished;
   await store.flushed().catch(() => {});
   await Promise.all(working);
   clearTimeout(hardStop);
@@ -238,6 +264,7 @@ function watchSource(source: PostgresSource, catalog: Catalog, signal: AbortSign
     isInUse: (oid) => catalog.isPrepared(oid),
     onChange: (oid, now) => catalog.tableChanged(oid, now),
     onUnprepared: (oid, lost) => catalog.unprepared(oid, lost),
+    onPublished: (oid, xids) => catalog.published(oid, xids),
     signal,
   });
 }
@@ -252,24 +279,39 @@ function evictRegularly(
   stack.defer(() => clearInterval(evicting));
 }
 
-async function openStore(
+/** Undefined where nothing is kept; `left` when the end came while another process had it. */
+async function openStorage(
   config: ServeConfig,
+  logger: LineLogger,
+  ending: AbortSignal,
+  stack: AsyncDisposableStack,
+): Promise<StorageHold | "left" | undefined> {
+  const { storageDir } = config;
+  if (storageDir === ":memory:") return undefined;
+  await Deno.mkdir(storageDir, { recursive: true });
+  const hold = await holdStorage(config, logger, ending);
+  if (!hold) return "left";
+  stack.use(hold.lock);
+  return hold;
+}
+
+/** In a directory that is ours. */
+async function openStore(
+  { storageDir }: ServeConfig,
   failure: AbortController,
   tracing: Tracing | undefined,
   stack: AsyncDisposableStack,
 ): Promise<ShapeStore> {
-  const { storageDir } = config;
   if (storageDir === ":memory:") return stack.use(new MemoryStore());
-  await Deno.mkdir(storageDir, { recursive: true });
-  stack.use(await lockStorage(storageDir));
   await claimStorageFormat(storageDir);
-  const kv = await openKv(join(storageDir, "shapes.sqlite"));
+  const kv = await openKv(join(storageDir, STORAGE_FILE));
   return stack.use(
     new KvStore(kv, { trace: tracing?.work, onFailure: (error) => failure.abort(error) }),
   );
 }
 
-function openPort(
+/** What answers on the port; opens the other one, for metrics, if there is to be one. */
+function openHandler(
   config: ServeConfig,
   { service, status, metrics, admin, health, tracing }: {
     service: Catalog;
@@ -281,34 +323,24 @@ function openPort(
   },
   logger: LineLogger,
   shutdown: AbortSignal,
-): Listener {
-  const server: ServerConfig = {
-    ...SERVER_DEFAULTS,
-    secret: config.secret,
-    isDeleteAllowed: config.isDeleteAllowed,
-    longPollTimeoutMs: config.longPollTimeoutMs,
-    maxAgeSeconds: config.cacheMaxAgeSeconds,
-    staleAgeSeconds: config.cacheStaleAgeSeconds,
-    maxConcurrent: config.maxConcurrentRequests,
-    version: VERSION,
-  };
+): Handler {
   const handler = createHandler({
     service,
     status,
     metrics,
     admin,
-    config: server,
+    config: serverConfig(config),
     logger: logger.with({ component: "http" }),
     shutdown,
   });
   const counted = config.idleTimeoutMs === 0
     ? handler
     : countRequests(handler, () => health.beginRequest());
-  const { listenHost: hostname, port, prometheusPort } = config;
+  const { listenHost: hostname, prometheusPort } = config;
   if (prometheusPort !== undefined) {
     listen({ handler: metricsOnly(handler), hostname, port: prometheusPort, shutdown });
   }
-  return listen({ handler: tracing?.handler(counted) ?? counted, hostname, port, shutdown });
+  return tracing?.handler(counted) ?? counted;
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -18,10 +18,14 @@ export class StorageFormatError extends Error {
 
 /** Checks a locked directory, and marks one that has no mark yet. Throws `StorageFormatError`. */
 export async function claimStorageFormat(directory: string): Promise<void> {
-  const path = join(directory, FILE);
-  const mark = await readMark(path);
-  if (mark === undefined) return await writeMark(path);
-  if (mark === `${STORAGE_FORMAT}`) return;
+  if (!await checkStorageFormat(directory)) await writeMark(join(directory, FILE));
+}
+
+/** Whether the directory has a mark. Throws `StorageFormatError` if it is of another version. */
+export async function checkStorageFormat(directory: string): Promise<boolean> {
+  const mark = await readMark(join(directory, FILE));
+  if (mark === undefined) return false;
+  if (mark === `${STORAGE_FORMAT}`) return true;
   throw new StorageFormatError(
     `Storage directory "${directory}" has format "${mark}", this version reads ` +
       `"${STORAGE_FORMAT}": use the version that wrote it, or another directory; with an empty one ` +

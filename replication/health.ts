@@ -29,6 +29,8 @@ export interface HealthOptions {
   readonly maxRetainedBytes?: number;
   /** How long another instance that holds the lock may give no sign of life. */
   readonly holderSilenceMs?: number;
+  /** See `STILL_MAX_MS`. */
+  readonly stillMaxMs?: number;
   /** Without transactions and requests for so long all connections are closed; 0 for never. */
   readonly idleTimeoutMs?: number;
   /** Between looks at the WAL that the server keeps meanwhile. */
@@ -90,6 +92,7 @@ export class ReplicationHealth {
       names: setupNames(streamId),
       maxRetainedBytes: options.maxRetainedBytes,
       holderSilenceMs: options.holderSilenceMs,
+      stillMaxMs: options.stillMaxMs,
       isQueryOnly: options.isQueryOnly === true,
       logger,
       now,

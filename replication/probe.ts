@@ -50,6 +50,11 @@ export interface WalsenderProbe {
   readonly pid: number;
   /** `pg_stat_activity.wait_event`; undefined while it works. */
   readonly waitEvent: string | undefined;
+  /**
+   * All that changes while it decodes: how far it has read, and what it has spilled to disk.
+   * Undefined for roles that are not told (`pg_read_all_stats`).
+   */
+  readonly progress: string | undefined;
 }
 
 export interface ProbeQuestion {
@@ -81,7 +86,11 @@ SELECT pg_catalog.json_build_object(
     FROM pg_catalog.pg_publication p WHERE p.pubname = ${quoteLiteral(names.publication)}),
   'slot', (SELECT pg_catalog.to_jsonb(s) FROM pg_catalog.pg_replication_slots s
     WHERE slot_name = ${quoteLiteral(names.slot)}),
-  'walsender', (SELECT pg_catalog.json_build_object('pid', a.pid, 'waitEvent', a.wait_event)
+  'walsender', (SELECT pg_catalog.json_build_object('pid', a.pid, 'waitEvent', a.wait_event,
+      'progress', (SELECT pg_catalog.concat(r.sent_lsn, ' ', (
+          SELECT pg_catalog.to_jsonb(s) FROM pg_catalog.pg_stat_replication_slots s
+          WHERE s.slot_name = ${quoteLiteral(names.slot)}))
+        FROM pg_catalog.pg_stat_replication r WHERE r.pid = a.pid AND r.sent_lsn IS NOT NULL))
     FROM pg_catalog.pg_stat_activity a
     WHERE a.pid = ${walsenderPid ?? "NULL::int"})
 )::text AS probe
@@ -138,7 +147,8 @@ function slotOf(slot: Fields | undefined): SlotProbe | undefined {
 function walsenderOf(walsender: Fields | undefined): WalsenderProbe | undefined {
   const pid = numberOf(walsender?.pid);
   if (walsender === undefined || pid === undefined) return undefined;
-  return { pid, waitEvent: textOf(walsender.waitEvent) };
+  const { waitEvent, progress } = walsender;
+  return { pid, waitEvent: textOf(waitEvent), progress: textOf(progress) };
 }
 
 function objectOf(value: unknown): Fields | undefined {

@@ -119,17 +119,28 @@ export function publicationStateSql(
   )::text AS state`;
 }
 
-/** Whether each of the tables that are there is published in full, and with all old rows. */
+/**
+ * Whether each of the tables that are there is published in full, and with all old rows; and the ids
+ * of the transactions that made the oldest way in which it is, and the publication, what they are.
+ * One that is so long ago that its id would be taken for a coming one is left out.
+ */
 export function preparedTablesSql(
   publication: string,
   oids: readonly number[],
   serverVersion: number,
 ): string {
-  return `SELECT c.oid::int8::text AS oid,
-      EXISTS (SELECT FROM (${entriesSql(publication, serverVersion)}) e WHERE NOT e.is_partial)
-        AS published,
+  const isAncient = (xid: string) => `pg_catalog.age(${xid}) < 0`;
+  const lately = (xid: string) => `CASE WHEN NOT ${isAncient(xid)} THEN ${xid}::text END`;
+  return `SELECT c.oid::int8::text AS oid, e.is_published AS published,
+      pg_catalog.concat_ws(' ', ${lately("p.xmin")}, e.oldest) AS xids,
       NOT EXISTS (SELECT FROM (${LEAVES}) l WHERE l.relreplident <> 'f') AS full
-    FROM pg_catalog.pg_class c WHERE c.oid IN (${oids})`;
+    FROM pg_catalog.pg_class c
+    LEFT JOIN pg_catalog.pg_publication p ON p.pubname = ${quoteLiteral(publication)},
+    LATERAL (
+      SELECT pg_catalog.count(*) > 0 AS is_published, (pg_catalog.array_agg(${lately("e.xmin")}
+        ORDER BY ${isAncient("e.xmin")} DESC, pg_catalog.age(e.xmin) DESC))[1] AS oldest
+      FROM (${entriesSql(publication, serverVersion)}) e WHERE NOT e.is_partial) e
+    WHERE c.oid IN (${oids})`;
 }
 
 /** The query builds exactly a `PublicationState`. */

@@ -31,6 +31,8 @@ export interface WatchOptions {
   readonly maxRetainedBytes: number | undefined;
   /** See `HOLDER_SILENCE_MS`. */
   readonly holderSilenceMs: number | undefined;
+  /** See `STILL_MAX_MS`. */
+  readonly stillMaxMs: number | undefined;
   /** No stream is meant to run. */
   readonly isQueryOnly: boolean;
   readonly logger: Logger;
@@ -162,9 +164,10 @@ export class ServerWatch {
   }
 
   async #judge(stream: ReplicationStream, probe: Probe): Promise<void> {
-    const { origin, progress } = stream;
-    const sight: Sight = { nowMs: this.#options.now(), probe, stream: progress, ...origin };
-    const { suspicion, failure } = judgeStream(this.#suspicion, sight, this.#beatLsn);
+    const { origin, progress, walSenderTimeoutMs } = stream;
+    const { now, stillMaxMs } = this.#options;
+    const sight = { nowMs: now(), probe, stream: progress, walSenderTimeoutMs, ...origin };
+    const { suspicion, failure } = judgeStream(this.#suspicion, sight, this.#beatLsn, stillMaxMs);
     const isDue = isBeatDue(this.#sight, sight);
     this.#suspicion = suspicion;
     this.#sight = sight;

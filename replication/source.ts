@@ -49,6 +49,8 @@ export interface SourceWatch {
   readonly onChange: (oid: number, now: Table | undefined) => void;
   /** The table is no longer prepared: not published, or without some of its old rows. */
   readonly onUnprepared?: (oid: number, lost: LostPreparation) => void;
+  /** See `PreparationWatch`. */
+  readonly onPublished?: (oid: number, xids: readonly number[]) => void;
   readonly intervalMs?: number;
   readonly signal: AbortSignal;
 }
@@ -119,7 +121,7 @@ export class PostgresSource implements Source {
 
   /** Watches tables until the signal fires; never rejects. What changed is prepared anew. */
   watch(watch: SourceWatch): Promise<void> {
-    const { tables, isInUse, onChange, onUnprepared, intervalMs, signal } = watch;
+    const { tables, isInUse, onChange, onUnprepared, onPublished, intervalMs, signal } = watch;
     return watchTables({
       sql: this.#options.admin,
       tables,
@@ -134,6 +136,7 @@ export class PostgresSource implements Source {
           this.forget(oid);
           onUnprepared?.(oid, lost);
         },
+        onPublished,
       },
       intervalMs: intervalMs ?? WATCH_INTERVAL_MS,
       signal,

@@ -97,6 +97,10 @@ export class ReplicationStream {
     return this.#options.origin;
   }
 
+  get walSenderTimeoutMs(): number {
+    return this.#options.walSenderTimeoutMs;
+  }
+
   get progress(): StreamProgress {
     return {
       receivedLsn: this.#receivedLsn,

@@ -17,6 +17,8 @@ export interface Sight {
   readonly systemId: string;
   readonly timeline: number;
   readonly backendPid: number;
+  /** The server's `wal_sender_timeout`; 0 when it is off. */
+  readonly walSenderTimeoutMs: number;
 }
 
 /** What is remembered of the looks at one stream. */
@@ -25,6 +27,8 @@ export interface Suspicion {
   readonly isSuspect: boolean;
   /** A position that it had not reached when it should have; and since when. */
   readonly behind: { readonly lsn: bigint; readonly sinceMs: number } | undefined;
+  /** What a silent walsender that is at work has done; and since when that has been all. */
+  readonly still: { readonly work: string; readonly sinceMs: number } | undefined;
 }
 
 export interface Verdict {
@@ -40,16 +44,23 @@ const SILENCE_SUSPECT_MS = 3000;
 /** How long a walsender that has nothing else to do may take to move. */
 const BEHIND_MAX_MS = 6000;
 
-export const UNSUSPECTED: Suspicion = { isSuspect: false, behind: undefined };
+/**
+ * A walsender at work that neither sends nor reads nor spills anything for so long is none. Postgres
+ * sees to it that it answers after half of `wal_sender_timeout` at the latest, whatever it decodes.
+ */
+export const STILL_MAX_MS = 180_000;
+
+export const UNSUSPECTED: Suspicion = { isSuspect: false, behind: undefined, still: undefined };
 
 /**
- * Judges a stream. `beatLsn` is the end of a record that is known to be flushed whole: other
+ * Judges a stream. `stillMaxMs` is for tests. `beatLsn` is the end of a record that is known to be flushed whole: other
  * positions of the server may lie inside of a record, where no walsender gets to.
  */
 export function judgeStream(
   before: Suspicion,
   sight: Sight,
   beatLsn: bigint | undefined,
+  stillMaxMs = STILL_MAX_MS,
 ): Verdict {
   // Queries reach a replica, which knows nothing of a slot on its primary.
   const isElsewhere = sight.probe.isInRecovery && sight.probe.slot === undefined;
@@ -57,9 +68,11 @@ export function judgeStream(
   const suspicion = {
     isSuspect: isSuspect(sight),
     behind: behindAfter(before, sight, beatLsn),
+    still: stillAfter(before, sight),
   };
   const failure = failHistory(sight) ?? failPublication(sight) ?? failSlot(sight) ??
-    failSilence(before, suspicion, sight) ?? failMovement(suspicion, sight);
+    failSilence(before, suspicion, sight) ?? failMovement(suspicion, sight) ??
+    failStill(suspicion, sight, stillMaxMs);
   return { suspicion, failure };
 }
 
@@ -140,6 +153,28 @@ function failMovement({ behind }: Suspicion, sight: Sight): ConnectionError | un
     "stalled",
     `The walsender stays at ${formatLsn(sight.stream.receivedLsn)} and has not reached ` +
       formatLsn(behind.lsn),
+  );
+}
+
+function stillAfter(before: Suspicion, { nowMs, stream, probe }: Sight): Suspicion["still"] {
+  const { walsender } = probe;
+  const isSilent = !stream.isPaused && nowMs - stream.lastReceivedMs >= SILENCE_SUSPECT_MS;
+  if (!isSilent || walsender?.progress === undefined) return undefined;
+  const work = `${walsender.waitEvent} ${walsender.progress}`;
+  return before.still?.work === work ? before.still : { work, sinceMs: nowMs };
+}
+
+function failStill(
+  { still }: Suspicion,
+  { nowMs, backendPid, walSenderTimeoutMs }: Sight,
+  stillMaxMs: number,
+): ConnectionError | undefined {
+  const limitMs = Math.max(stillMaxMs, 2 * walSenderTimeoutMs);
+  if (still === undefined || nowMs - still.sinceMs < limitMs) return undefined;
+  const seconds = Math.round((nowMs - still.sinceMs) / 1000);
+  return new ConnectionError(
+    "stalled",
+    `The walsender, process ${backendPid}, has done nothing for ${seconds} s: it may be stopped`,
   );
 }
 

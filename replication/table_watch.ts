@@ -27,6 +27,11 @@ export interface PreparationWatch {
    * each poll as long as `isPrepared` says otherwise.
    */
   readonly onLost: (oid: number, lost: LostPreparation) => void;
+  /**
+   * A table is published; these transactions, by their 32-bit ids, made the publication and the
+   * table's part in it what they are. It may have been otherwise before them. Called at each poll.
+   */
+  readonly onPublished?: ((oid: number, xids: readonly number[]) => void) | undefined;
 }
 
 export type LostPreparation = "publication" | "identity";
@@ -117,14 +122,21 @@ export class TableWatch {
   async #checkPrepared(oids: readonly number[]): Promise<void> {
     const { sql, preparation } = this.#options;
     if (!preparation || oids.length === 0) return;
-    const { publication, onLost } = preparation;
+    const { publication, onLost, onPublished } = preparation;
     const text = preparedTablesSql(publication, oids, await readServerVersion(sql));
-    const rows = await sql.unsafe<{ oid: string; published: boolean; full: boolean }[]>(text);
-    for (const { oid, published, full } of rows) {
+    for (const { oid, published, full, xids } of await sql.unsafe<PreparedRow[]>(text)) {
       if (!published) onLost(Number(oid), "publication");
       else if (!full) onLost(Number(oid), "identity");
+      if (published) onPublished?.(Number(oid), xids.split(" ").filter(Boolean).map(Number));
     }
   }
+}
+
+interface PreparedRow {
+  readonly oid: string;
+  readonly published: boolean;
+  readonly full: boolean;
+  readonly xids: string;
 }
 
 /** Resolves with true after the time, or with false as soon as the signal fires. */

@@ -9,6 +9,7 @@ import { type DeadlineClock, Deadlines, systemClock } from "./deadlines.ts";
 import { Holds } from "./hold.ts";
 import { KNOWN_SPELLINGS_MAX } from "./limits.ts";
 import type { HttpFigures, WriteMetrics } from "./metrics.ts";
+import { OpenEvents } from "./open_events.ts";
 import { RequestMeter } from "./request_meter.ts";
 import { CommonHeaders } from "./respond.ts";
 import { SendSlots } from "./send_slots.ts";
@@ -47,6 +48,7 @@ export interface ServerContext {
   readonly shutdown: AbortSignal;
   readonly deadlines: Deadlines;
   readonly holds: Holds;
+  readonly events: OpenEvents;
   readonly admission: Admission;
   readonly spellings: Spellings;
   readonly headers: CommonHeaders;
@@ -76,6 +78,7 @@ export function openContext(options: HandlerOptions): ServerContext {
     shutdown,
     deadlines,
     holds,
+    events: new OpenEvents(deadlines, random),
     admission: new Admission(config.maxConcurrent),
     spellings: new Spellings(),
     headers: new CommonHeaders(config.version, now),

@@ -38,3 +38,10 @@ export const DEADLINE_GRAIN_MS = 25;
 
 /** In fallback a request that does not wait for changes waits so long for a look at the database. */
 export const FRESHEN_MAX_MS = 2_000;
+
+/** How often open event streams are asked whether their headers still say what is so. */
+export const EVENTS_LOOK_MS = 250;
+/** When they don't, they end within this time, so that not all clients come back at once. */
+export const EVENTS_LEAVE_SPREAD_MS = 3_000;
+/** No event stream ends by itself before: official clients give up on them after three of a second. */
+export const EVENTS_AGE_MIN_MS = 2_000;

@@ -3,8 +3,10 @@ import type { Page, ServedShape } from "../shapes/service.ts";
 import type { BodySource } from "./answer.ts";
 import type { ServerContext } from "./context.ts";
 import { encodeEvent, EventFramer, frameEvents } from "./event_frames.ts";
+import { isInFallback } from "./fallback.ts";
 import type { SharedParts, Waiter } from "./hold.ts";
 import { BODY_PIECE_BYTES } from "./limits.ts";
+import type { OpenStream } from "./open_events.ts";
 import { PageSource } from "./page_body.ts";
 import { isBeyond } from "./plan.ts";
 import { EVENT, MUST_REFETCH_ITEM, upToDateItem } from "./protocol.ts";
@@ -15,25 +17,39 @@ const KEEP_ALIVE = encoder.encode(EVENT.keepAlive);
 /**
  * The events of a shape from an offset on: its changes, an up-to-date event whenever there are no
  * more, comments while it is quiet, and must-refetch when the shape is gone. Ends in any case
- * after the configured time. Remembers only its offset between pulls, so that clients that read
- * slowly get more at once instead of having it buffered.
+ * after the configured time, and before that when its headers are no longer right. Remembers only
+ * its offset between pulls, so that clients that read slowly get more at once instead of having it
+ * buffered.
  */
-export class ShapeEvents implements BodySource {
+export class ShapeEvents implements BodySource, OpenStream {
   readonly #context: ServerContext;
   readonly #shape: ServedShape;
-  readonly #openedMs: number;
+  readonly openedMs: number;
+  readonly #isFallback: boolean;
   #since: Offset;
   #reading: PageEvents | undefined;
   #waiter: Waiter | undefined;
   #quietSinceMs: number;
+  #isLeaving = false;
   #isOver = false;
 
   constructor(context: ServerContext, shape: ServedShape, since: Offset) {
     this.#context = context;
     this.#shape = shape;
     this.#since = since;
-    this.#openedMs = context.now();
-    this.#quietSinceMs = this.#openedMs;
+    this.openedMs = context.now();
+    this.#quietSinceMs = this.openedMs;
+    this.#isFallback = isInFallback(context.service, shape);
+    context.events.add(this);
+  }
+
+  get isAsOpened(): boolean {
+    return isInFallback(this.#context.service, this.#shape) === this.#isFallback;
+  }
+
+  leave(): void {
+    this.#isLeaving = true;
+    this.#waiter?.settle("changed");
   }
 
   async pull(): Promise<Uint8Array | undefined> {
@@ -51,6 +67,7 @@ export class ShapeEvents implements BodySource {
 
   close(): void {
     this.#isOver = true;
+    this.#context.events.remove(this);
     this.#waiter?.settle("left");
     this.#reading?.close();
     this.#reading = undefined;
@@ -76,6 +93,8 @@ export class ShapeEvents implements BodySource {
 
   /** Waits for the shape to change; gives the comment of a quiet stream. */
   async #wait(): Promise<Uint8Array | "again"> {
+    this.#isOver ||= this.#isLeaving;
+    if (this.#isOver) return "again";
     const { holds, config, now } = this.#context;
     const endMs = this.#endMs();
     const keepAliveMs = this.#quietSinceMs + config.sseKeepAliveMs;
@@ -92,7 +111,7 @@ export class ShapeEvents implements BodySource {
   #endMs(): number {
     const { sseTimeoutMs, longPollTimeoutMs } = this.#context.config;
     const isEarly = isBeyond({ kind: "at", offset: this.#since }, this.#shape.head);
-    return this.#openedMs + (isEarly ? longPollTimeoutMs / 2 : sseTimeoutMs);
+    return this.openedMs + (isEarly ? longPollTimeoutMs / 2 : sseTimeoutMs);
   }
 }
 

@@ -116,7 +116,8 @@ export function readyAnswer(report: StatusReport, isStrict: boolean): Answer {
 function isReady({ mode, connection }: StatusReport): boolean {
   if (mode.reason === "stopping") return false;
   if (mode.kind !== "starting" || mode.reason === "sleeping") return true;
-  return connection.serverVersion !== undefined;
+  // It waits on purpose, and serves what is stored.
+  return connection.serverVersion !== undefined || connection.state === "waiting";
 }
 
 function probeAnswer(status: number, body: unknown): Answer {

@@ -26,6 +26,7 @@ import { parseStanding } from "./standing.ts";
 import { formatStoredDefinition, parseStoredDefinition } from "./stored_definition.ts";
 import { type Table, type TableName, withPartitions } from "./table.ts";
 import { type TraceWork, untraced } from "./tracing.ts";
+import { shows } from "./visibility.ts";
 
 export interface CatalogOptions {
   readonly source: Source;
@@ -37,7 +38,7 @@ export interface CatalogOptions {
 
 export class Catalog implements ShapeService {
   readonly #options: CatalogOptions;
-  readonly #index = new ShapeIndex();
+  readonly #index = new ShapeIndex<Shape>();
   readonly #canonical = new WeakMap<Shape, string>();
   readonly #filling: Filling;
   /** Tables that could not be prepared again, each mentioned once. */
@@ -256,6 +257,18 @@ export class Catalog implements ShapeService {
     if (lost === "identity") return void this.#prepareAgain(table);
     // Nobody knows what has been missed.
     for (const shape of this.#index.onTable(oid)) this.lose(shape, "The table was not published");
+  }
+
+  /**
+   * What publishes the table is as it is since these transactions. Shapes whose rows were read before
+   * one of them may lack changes, however short the time was in which it was otherwise.
+   */
+  published(oid: number, xids: readonly number[]): void {
+    for (const shape of this.#index.onTable(oid)) {
+      const { visibility, isFollowed } = shape;
+      if (!visibility || !isFollowed || xids.every((xid) => shows(visibility, xid))) continue;
+      this.lose(shape, "The publication was changed");
+    }
   }
 
   /**

@@ -1,20 +1,25 @@
 /** The live shapes, by everything they are looked up by. */
 
+import type { ShapeDefinition } from "./definition.ts";
 import type { DefinitionRequest } from "./service.ts";
-import type { Shape } from "./shape.ts";
 import { isSameTable, type Table, type TableName } from "./table.ts";
 
 /** Requests remembered with the shape they came to; beyond either limit all are forgotten. */
 const REQUESTS_MAX = 50_000;
 const REQUEST_CHARACTERS_MAX = 8 * 1024 * 1024;
 
-export class ShapeIndex {
-  readonly #byHandle = new Map<string, Shape>();
-  readonly #byDefinition = new Map<string, Shape>();
-  readonly #byRequest = new Map<string, Shape>();
+export interface IndexedShape {
+  readonly handle: string;
+  readonly definition: ShapeDefinition;
+}
+
+export class ShapeIndex<S extends IndexedShape> {
+  readonly #byHandle = new Map<string, S>();
+  readonly #byDefinition = new Map<string, S>();
+  readonly #byRequest = new Map<string, S>();
   /** Characters of all keys of `byRequest`. */
   #requestCharacters = 0;
-  readonly #byTable = new Map<number, Set<Shape>>();
+  readonly #byTable = new Map<number, Set<S>>();
   /** By OID the tables as shapes know them: older shapes may know an older one, the newest is last. */
   readonly #tables = new Map<number, Table[]>();
   readonly #oids = new Map<string, number>();
@@ -23,7 +28,7 @@ export class ShapeIndex {
     return this.#byHandle.size;
   }
 
-  get shapes(): Iterable<Shape> {
+  get shapes(): Iterable<S> {
     return this.#byHandle.values();
   }
 
@@ -32,19 +37,19 @@ export class ShapeIndex {
     return [...this.#tables.values()].flat();
   }
 
-  byHandle(handle: string): Shape | undefined {
+  byHandle(handle: string): S | undefined {
     return this.#byHandle.get(handle);
   }
 
-  byDefinition(canonical: string): Shape | undefined {
+  byDefinition(canonical: string): S | undefined {
     return this.#byDefinition.get(canonical);
   }
 
-  byRequest(request: DefinitionRequest): Shape | undefined {
+  byRequest(request: DefinitionRequest): S | undefined {
     return this.#byRequest.get(requestKey(request));
   }
 
-  onTable(oid: number): Shape[] {
+  onTable(oid: number): S[] {
     return [...this.#byTable.get(oid) ?? []];
   }
 
@@ -58,7 +63,7 @@ export class ShapeIndex {
     return this.#tables.get(oid)?.at(-1);
   }
 
-  add(shape: Shape, canonical: string): void {
+  add(shape: S, canonical: string): void {
     const { table } = shape.definition;
     this.#byHandle.set(shape.handle, shape);
     this.#byDefinition.set(canonical, shape);
@@ -69,7 +74,7 @@ export class ShapeIndex {
     this.#oids.set(nameKey(table), table.oid);
   }
 
-  remember(request: DefinitionRequest, shape: Shape): void {
+  remember(request: DefinitionRequest, shape: S): void {
     const key = requestKey(request);
     if (!this.#byRequest.has(key)) this.#requestCharacters += key.length;
     const isFull = this.#requestCharacters > REQUEST_CHARACTERS_MAX;
@@ -93,7 +98,7 @@ export class ShapeIndex {
     this.#oids.set(nameKey(table), table.oid);
   }
 
-  remove(shape: Shape, canonical: string): void {
+  remove(shape: S, canonical: string): void {
     const { oid } = shape.definition.table;
     this.#byHandle.delete(shape.handle);
     if (this.#byDefinition.get(canonical) === shape) this.#byDefinition.delete(canonical);

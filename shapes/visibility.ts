@@ -22,6 +22,11 @@ export function isInSnapshot(
   return !visibility.inProgress.some((xid) => low(xid) === transaction.xid);
 }
 
+/** Whether the snapshot shows what a transaction did that is known to have committed by now. */
+export function shows({ xmax, inProgress }: Visibility, xid: number): boolean {
+  return precedes(xid, low(xmax)) && !inProgress.some((open) => low(open) === xid);
+}
+
 /**
  * The transactions that the later snapshot has seen and the earlier one has not: 32-bit ids, none if
  * there are more than `max` or if they can't be told.

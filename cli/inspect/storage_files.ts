@@ -10,7 +10,7 @@ export async function assertStorage(directory: string): Promise<void> {
   throw new Error(`There is no storage in "${directory}": it has no file "${STORAGE_FILE}"`);
 }
 
-async function isFile(path: string): Promise<boolean> {
+export async function isFile(path: string): Promise<boolean> {
   try {
     return (await Deno.stat(path)).isFile;
   } catch (error) {

@@ -15,7 +15,7 @@ import {
   type LogPosition,
   VALUE_BYTES_MAX,
 } from "./kv_keys.ts";
-import { encodeLsn, type JournalValue } from "./kv_load.ts";
+import { encodeLsn, type JournalValue } from "./kv_contents.ts";
 import type { Mutation } from "./kv_wire.ts";
 import {
   encodeLogHead,

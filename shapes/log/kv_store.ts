@@ -22,7 +22,9 @@ import {
   trashKey,
   VALUE_BYTES_MAX,
 } from "./kv_keys.ts";
-import { encodeIdentity, type LoadedShape, loadFromKv } from "./kv_load.ts";
+import { encodeIdentity } from "./kv_contents.ts";
+import { loadFromKv } from "./kv_load.ts";
+import { describeShape, droppedShape, type LoadedShape, rememberShape } from "./loaded_shape.ts";
 import { LogWriter } from "./kv_log_writer.ts";
 import { readLog, readSnapshot } from "./kv_read.ts";
 import { KvTrash } from "./kv_trash.ts";
@@ -30,14 +32,7 @@ import type { Mutation } from "./kv_wire.ts";
 import { MemoryBudget } from "./recent_values.ts";
 import { type MemoryBudgets, ShapeMemory } from "./shape_memory.ts";
 import { encodeShapeRecord } from "./shape_record.ts";
-import type {
-  LogEntry,
-  LogPiece,
-  ShapeStore,
-  StoredIdentity,
-  StoredShape,
-  StoredState,
-} from "./store.ts";
+import type { LogEntry, LogPiece, ShapeStore, StoredIdentity, StoredState } from "./store.ts";
 
 export interface KvStoreOptions
   extends Pick<CommitQueueOptions, "limits" | "retryDelaysMs" | "wait" | "trace"> {
@@ -109,7 +104,7 @@ export class KvStore implements ShapeStore {
     return {
       identity: loaded.identity,
       appliedLsn: loaded.appliedLsn,
-      shapes: loaded.shapes.map((shape) => this.#describe(shape)),
+      shapes: loaded.shapes.map((shape) => describeShape(shape, this.#shapeToRead(shape.handle))),
       partitions: loaded.partitions,
     };
   }
@@ -259,31 +254,13 @@ export class KvStore implements ShapeStore {
   }
 
   #admit(loaded: LoadedShape): void {
-    const { handle, head, recordParts } = loaded;
-    const state = { head: head.position, meta: undefined, recordParts };
-    const shape = new ShapeMemory(handle, this.#budgets, state);
-    shape.log.openChunkBytes = head.openChunkBytes;
-    for (const entry of loaded.tail) shape.log.addToTail(entry);
-    shape.log.tailSequence = loaded.tailSequence;
+    const shape = rememberShape(loaded, this.#budgets);
     if (loaded.tail.length > 0) this.#logs.resumeTail(shape);
-    this.#shapes.set(handle, shape);
-  }
-
-  #describe({ handle, record, standing, chunkEnds }: LoadedShape): StoredShape {
-    const log = this.#shapeToRead(handle).log;
-    const head = log.last.lsn < 0n ? undefined : { lsn: log.last.lsn, op: log.last.op };
-    const { meta, snapshot } = record;
-    const { openChunkBytes } = log;
-    return { handle, meta, snapshot, standing, head, openChunkBytes, chunkEnds };
+    this.#shapes.set(loaded.handle, shape);
   }
 
   #shapeToRead(handle: string): ShapeMemory {
-    const shape = this.#shapes.get(handle);
-    if (shape !== undefined) return shape;
-    const gone = { head: LOG_START, meta: undefined, recordParts: 0 };
-    const dropped = new ShapeMemory(handle, this.#budgets, gone);
-    dropped.isDropped = true;
-    return dropped;
+    return this.#shapes.get(handle) ?? droppedShape(handle, this.#budgets);
   }
 
   #pushDrop(handle: string, recordParts: number): void {

@@ -4,7 +4,7 @@ import { compareOffsets, formatOffset, type Offset } from "../offset.ts";
 import type { Page } from "../service.ts";
 import { itemsBeyond } from "./items.ts";
 import { CACHED_PAGE_BYTES_MAX, type PageCache } from "./page_cache.ts";
-import type { LogEntry, ShapeStore } from "./store.ts";
+import type { LogEntry, StoredBytes } from "./store.ts";
 import { collecting, concat, piecesOf } from "./streams.ts";
 import type { Tail } from "./tail.ts";
 
@@ -12,14 +12,14 @@ const NOTHING = new Uint8Array(0);
 
 export class LogReader {
   readonly #handle: string;
-  readonly #store: ShapeStore;
+  readonly #store: StoredBytes;
   readonly #pages: PageCache;
   readonly #tail: Tail;
   readonly #chunkEnds: Offset[];
 
   constructor(
     handle: string,
-    { store, pages }: { store: ShapeStore; pages: PageCache },
+    { store, pages }: { store: StoredBytes; pages: PageCache },
     tail: Tail,
     chunkEnds: readonly Offset[],
   ) {

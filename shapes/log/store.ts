@@ -56,7 +56,24 @@ export interface LogEntry {
   readonly bytes: Uint8Array;
 }
 
-export interface ShapeStore extends AsyncDisposable {
+/** The bytes of snapshots and logs, for those who only read. */
+export interface StoredBytes {
+  /**
+   * Bytes of one snapshot chunk from `fromByte` on, piecewise, as far as appended when read.
+   * Iterating this and `readLog` throws `ShapeGoneError` when the handle is unknown or dropped, and
+   * what storage throws. Pieces are shared between readers: never change them.
+   */
+  readSnapshot(handle: string, chunk: number, fromByte: number): AsyncIterable<Uint8Array>;
+
+  /**
+   * Entries whose last offset is beyond `since` and not beyond `until`, in order, large ones in
+   * pieces: a piece that is not an entry's last has `isLast` false. Consecutive entries may come
+   * joined in one piece, but an entry that `since` lies in the middle of comes alone.
+   */
+  readLog(handle: string, since: Offset, until: Offset): AsyncIterable<LogPiece>;
+}
+
+export interface ShapeStore extends StoredBytes, AsyncDisposable {
   /**
    * Called once, first. A fresh store answers no identity, LSN 0 and no shapes. Log entries beyond
    * the applied LSN, left by a crash, are removed before this resolves, and shapes that were
@@ -119,20 +136,6 @@ export interface ShapeStore extends AsyncDisposable {
 
   /** The listener is called after each durable commit with the last applied LSN that is durable. */
   onDurable(listener: (appliedLsn: bigint) => void): void;
-
-  /**
-   * Bytes of one snapshot chunk from `fromByte` on, piecewise, as far as appended when read.
-   * Iterating this and `readLog` throws `ShapeGoneError` when the handle is unknown or dropped, and
-   * what storage throws. Pieces are shared between readers: never change them.
-   */
-  readSnapshot(handle: string, chunk: number, fromByte: number): AsyncIterable<Uint8Array>;
-
-  /**
-   * Entries whose last offset is beyond `since` and not beyond `until`, in order, large ones in
-   * pieces: a piece that is not an entry's last has `isLast` false. Consecutive entries may come
-   * joined in one piece, but an entry that `since` lies in the middle of comes alone.
-   */
-  readLog(handle: string, since: Offset, until: Offset): AsyncIterable<LogPiece>;
 }
 
 export interface LogPiece {

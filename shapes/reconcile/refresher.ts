@@ -48,6 +48,12 @@ const QUEUE_MAX_MS = 1_000;
 const FAILURES_MAX = 3;
 /** After a restart a reader that is ahead of what was stored is waited for so long. */
 const AHEAD_PATIENCE_MS = 10_000;
+/**
+ * A stream that catches up leaves the rest of the process little time. It waits for so long when
+ * shapes are reconciled beside it, and then goes on for four times as long at least.
+ */
+const STREAM_HOLD_MS = 400;
+const STREAM_HOLD_EVERY_MS = 5 * STREAM_HOLD_MS;
 /** Who asked this many intervals ago may ask again. */
 const WANTED_INTERVALS = 2;
 
@@ -66,6 +72,7 @@ export class Refresher {
   #position: bigint | undefined;
   #isLooking = false;
   #startedMs = 0;
+  #nextHoldMs = -Infinity;
   #signal = AbortSignal.abort();
   readonly counters: ReconcileCounters = new ReconcileCounters();
 
@@ -146,6 +153,7 @@ export class Refresher {
     }
     this.#queue = due;
     if (due.length === 0) return;
+    this.#holdStream();
     const position = this.#position = await source.position();
     const isSlow = (shape: Shape) => Number(this.#slow.has(shape));
     this.#queue = due.filter((shape) => !this.#isUnmoved(shape, position))
@@ -217,6 +225,7 @@ export class Refresher {
   #start(shape: Shape, position: bigint | undefined): Promise<void> {
     const turn = this.#turnOf(shape);
     turn.startedMs = this.#options.nowMs();
+    this.#holdStream();
     const { trace = untraced } = this.#options;
     const fields = { table: shape.definition.table.name, handle: shape.handle };
     const run = trace("reconcile", fields, () => this.#reconcile(shape)).then(
@@ -233,6 +242,13 @@ export class Refresher {
     });
     this.#running.set(shape, run);
     return run;
+  }
+
+  #holdStream(): void {
+    const { mode, ingest, nowMs } = this.#options;
+    if (mode().reason !== "stream_late" || nowMs() < this.#nextHoldMs) return;
+    this.#nextHoldMs = nowMs() + STREAM_HOLD_EVERY_MS;
+    ingest.pauseFor(new Promise((resolve) => setTimeout(resolve, STREAM_HOLD_MS)));
   }
 
   async #reconcile(shape: Shape): Promise<void> {

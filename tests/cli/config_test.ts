@@ -41,6 +41,7 @@ Deno.test("resolveConfig() has the reference server's defaults", () => {
     prometheusPort: undefined,
     reconcileTimeoutMs: 300_000,
     storageDir: "./persistent",
+    isStandby: false,
     isDeleteAllowed: false,
     cacheMaxAgeSeconds: 60,
     cacheStaleAgeSeconds: 300,

@@ -1,5 +1,10 @@
 import assert from "node:assert/strict";
-import { lockStorage, StorageLockedError } from "../../cli/storage_lock.ts";
+import {
+  awaitStorageLock,
+  lockStorage,
+  readHolder,
+  StorageLockedError,
+} from "../../cli/storage_lock.ts";
 
 const LOCK_MODULE = new URL("../../cli/storage_lock.ts", import.meta.url).href;
 
@@ -40,7 +45,7 @@ Deno.test("lockStorage() keeps another process out and tells it who holds the lo
       assert.equal(
         await tryInOtherProcess(directory),
         `StorageLockedError ${Deno.pid} Storage directory "${directory}" is in use by process ` +
-          `${Deno.pid}: stop it or use another one`,
+          `${Deno.pid}: stop it, use another one, or wait for its end with --standby`,
       );
     }
     assert.equal(await tryInOtherProcess(directory), "locked");
@@ -61,6 +66,28 @@ Deno.test("lockStorage() locks a directory whose holder was killed", () =>
     await holder.stderr.cancel();
     using _lock = await lockStorage(directory);
     assert.equal(await Deno.readTextFile(`${directory}/lock`), `${Deno.pid}\n`);
+  }));
+
+Deno.test("awaitStorageLock() has the lock as soon as its holder has ended", () =>
+  withDirectory(async (directory) => {
+    const holder = spawn(
+      directory,
+      `await lock(); console.log("locked"); setInterval(() => {}, 9e5);`,
+    );
+    const reader = holder.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    assert.equal((await reader.read()).value, "locked\n");
+    const { pid, since } = await readHolder(directory);
+    assert.equal(pid, holder.pid);
+    assert(Date.now() - Date.parse(since ?? "") < 60_000);
+    const waiting = awaitStorageLock(directory, new AbortController().signal);
+    holder.kill("SIGKILL");
+    await holder.status;
+    await reader.cancel();
+    await holder.stderr.cancel();
+    using lock = await waiting;
+    assert(lock);
+    assert.equal(await Deno.readTextFile(`${directory}/lock`), `${Deno.pid}\n`);
+    assert.match(await tryInOtherProcess(directory), /^StorageLockedError/);
   }));
 
 Deno.test("lockStorage() says what is wrong with a directory that is not there", () =>

@@ -100,6 +100,39 @@ Deno.test("the official client goes through a fallback without starting again", 
   stop.abort();
 });
 
+Deno.test("an official client's event streams tell of a fallback and of its end, and stay event streams", async () => {
+  await using world = await FallbackWorld.open();
+  const stop = new AbortController();
+  const modes: string[] = [];
+  let polls = 0;
+  const fetchClient: typeof fetch = async (input, init) => {
+    const response = await fetch(input, init);
+    const query = new URL(`${input}`).searchParams;
+    const mode = response.headers.has("electric-fallback-mode") ? "fallback" : "live";
+    if (query.has("live_sse")) modes.push(mode);
+    else if (query.has("live")) polls++;
+    return response;
+  };
+  const stream = new ShapeStream<Row>({
+    url: `${world.server.url}/v1/shape`,
+    params: { table: "items" },
+    liveSse: true,
+    fetchClient,
+    signal: stop.signal,
+  });
+  const shape = new Shape(stream);
+  await shape.rows;
+  // More changes of the mode than short streams would be put up with.
+  for (let round = 0; round < 2; round++) {
+    await noReplication.inflict(world.target);
+    await world.until("a stream says so", () => modes.at(-1) === "fallback");
+    await noReplication.mend(world.target);
+    await world.until("a stream says no more of it", () => modes.at(-1) === "live");
+  }
+  equal(polls, 0);
+  stop.abort();
+});
+
 Deno.test("a server that starts while Postgres is down serves what it has, and goes on when it is up", async () => {
   await using cluster = await startCluster();
   await using world = await FallbackWorld.open({}, cluster.url());

@@ -142,6 +142,39 @@ Deno.test("a walsender that decodes a large transaction in silence is left in pe
   assert.ok(kindsOf(running).includes("fallback"));
 });
 
+/** Stops a walsender while it decodes, and not while it waits. */
+async function stopAtWork({ sql }: TestDatabase, pid: number): Promise<void> {
+  await waitUntil("the walsender is stopped at work", async () => {
+    Deno.kill(pid, "SIGSTOP");
+    const [{ wait_event }] = await sql`SELECT wait_event FROM pg_stat_activity WHERE pid = ${pid}`;
+    if (wait_event === null) return true;
+    Deno.kill(pid, "SIGCONT");
+    return false;
+  }, 60_000);
+}
+
+Deno.test("a walsender that is stopped while it decodes is given up in the end, and replaced once it can end", async () => {
+  await using db = await testDatabase();
+  // Its timeout is asked for twice before.
+  await db.sql.unsafe(`ALTER DATABASE ${db.name} SET wal_sender_timeout = '2s'`);
+  const id = newStreamId();
+  await using running = start({ url: db.url, streamId: id, stillMaxMs: 8_000 });
+  await until(running, "live");
+  const pid = await walsenderPid(db, id);
+  await db.sql.unsafe("CREATE TABLE unpublished (id int)");
+  await db.sql`INSERT INTO unpublished SELECT generate_series(1, 3000000)`;
+  await stopAtWork(db, pid);
+  try {
+    await until(running, "fallback", "stream_stalled", 5000);
+    const isTold = () => running.modes.some(({ detail }) => /has done nothing for/.test(detail));
+    await waitUntil("the stream is given up", isTold, 30_000);
+  } finally {
+    Deno.kill(pid, "SIGCONT");
+  }
+  await until(running, "live", undefined, 30_000);
+  assert.notEqual(await walsenderPid(db, id), pid);
+});
+
 Deno.test("another history of the database is found within 10 s, and followed", async () => {
   await using before = await startCluster();
   await using after = await startCluster();

@@ -20,7 +20,7 @@ const ANSWER = {
     conflicting: false,
     invalidation_reason: null,
   },
-  walsender: { pid: 77, waitEvent: "WalSenderWaitForWal" },
+  walsender: { pid: 77, waitEvent: "WalSenderWaitForWal", progress: "0/3E8 5" },
 };
 
 function parse(changes: object) {
@@ -46,7 +46,7 @@ Deno.test("parseProbe() reads what the server tells", () => {
       safeBytes: 1024,
       isInvalidated: false,
     },
-    walsender: { pid: 77, waitEvent: "WalSenderWaitForWal" },
+    walsender: { pid: 77, waitEvent: "WalSenderWaitForWal", progress: "0/3E8 5" },
   });
 });
 

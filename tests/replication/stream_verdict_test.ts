@@ -12,7 +12,7 @@ import {
   UNSUSPECTED,
 } from "../../replication/stream_verdict.ts";
 
-const IDLE: WalsenderProbe = { pid: 7, waitEvent: "WalSenderWaitForWal" };
+const IDLE: WalsenderProbe = { pid: 7, waitEvent: "WalSenderWaitForWal", progress: undefined };
 const BUSY: WalsenderProbe = { ...IDLE, waitEvent: undefined };
 const READING: WalsenderProbe = { ...IDLE, waitEvent: "WALRead" };
 const SENDING: WalsenderProbe = { ...IDLE, waitEvent: "WalSenderWriteData" };
@@ -54,6 +54,7 @@ function sight(nowMs: number, probe: Partial<Probe>, stream: Partial<StreamProgr
     systemId: "1",
     timeline: 1,
     backendPid: 7,
+    walSenderTimeoutMs: 60_000,
   };
 }
 
@@ -92,6 +93,31 @@ for (const [what, walsender, words] of SILENT) {
     assert.equal(failure.atMs, 6000);
   });
 }
+
+Deno.test("judgeStream() ends a silent stream whose walsender has done nothing for three minutes", () => {
+  const stopped = { walsender: { ...BUSY, progress: "0/3E8 5" } };
+  const failure = failureOf(everyTwoSeconds(600_000, stopped));
+  assert.equal(failure?.code, "stalled");
+  // From the first look at which it was silent for long enough.
+  assert.equal(failure?.atMs, 184_000);
+  assert.match(failure?.message ?? "", /process 7, has done nothing for 180 s/);
+  const patient = everyTwoSeconds(600_000, stopped)
+    .map((look) => ({ ...look, walSenderTimeoutMs: 120_000 }));
+  assert.equal(failureOf(patient)?.atMs, 244_000);
+});
+
+Deno.test("judgeStream() keeps a silent stream whose walsender does something now and then", () => {
+  const looks = everyTwoSeconds(600_000, {}).map((look, i) => {
+    const progress = `0/${Math.floor(i / 80)}`;
+    return { ...look, probe: { ...PROBE, walsender: { ...BUSY, progress } } };
+  });
+  assert.equal(failureOf(looks), undefined);
+  const waits = everyTwoSeconds(600_000, {}).map((look, i) => {
+    const walsender = { ...(i % 60 === 0 ? READING : BUSY), progress: "0/3E8" };
+    return { ...look, probe: { ...PROBE, walsender } };
+  });
+  assert.equal(failureOf(waits), undefined);
+});
 
 Deno.test("judgeStream() keeps a stream that our own side holds back", () => {
   assert.equal(failureOf(everyTwoSeconds(60_000, {}, { isPaused: true })), undefined);

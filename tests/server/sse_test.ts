@@ -206,3 +206,61 @@ Deno.test("a stream of a request that names no position fails as any other would
   equal(response.headers.get("content-type"), "application/json; charset=utf-8");
   await response.body?.cancel();
 });
+
+const FALLBACK = {
+  kind: "fallback",
+  reason: "no_slot",
+  detail: "No slot",
+  sinceMs: 0,
+} as const;
+
+Deno.test("an event stream whose headers no longer say what is so ends within seconds, not too young", async () => {
+  const harness = openHarness();
+  const { service, clock, context } = harness;
+  const { response, stream } = await open(harness);
+  equal(response.headers.has("electric-fallback-mode"), false);
+  const live = service.mode;
+  service.mode = FALLBACK;
+  await clock.advance(1_900);
+  equal(stream.isOver, false);
+  await clock.advance(600);
+  equal(stream.isOver, true);
+  deepEqual(held(harness), NOTHING_HELD);
+
+  const again = await open(harness);
+  equal(again.response.headers.get("electric-fallback-mode"), "true");
+  await clock.advance(20_000);
+  equal(again.stream.isOver, false);
+  service.mode = live;
+  await clock.advance(1_000);
+  equal(again.stream.isOver, false);
+  await clock.advance(2_000);
+  equal(again.stream.isOver, true);
+  equal(context.events.size, 0);
+});
+
+Deno.test("an event stream outlives a fallback that is over in a moment", async () => {
+  const harness = openHarness();
+  const { service, clock } = harness;
+  const { stream } = await open(harness);
+  const live = service.mode;
+  await clock.advance(5_000);
+  service.mode = FALLBACK;
+  await clock.advance(1_000);
+  service.mode = live;
+  await clock.advance(10_000);
+  equal(stream.isOver, false);
+  await stream.reader.cancel();
+});
+
+Deno.test("an event stream that ends for its headers has sent all changes and an up-to-date event", async () => {
+  const harness = openHarness();
+  const { service, shape, clock } = harness;
+  const { stream } = await open(harness);
+  service.mode = FALLBACK;
+  await clock.advance(1_000);
+  shape.append({ lsn: 700n, op: 0 }, { key: "1" });
+  await clock.advance(5_000);
+  equal(stream.text, event({ key: "1" }) + upToDate("700"));
+  equal(stream.isOver, true);
+});

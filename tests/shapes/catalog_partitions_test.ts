@@ -161,3 +161,15 @@ Deno.test("Catalog.publishing() has shapes that were there before reconciled, an
     "it is not published before that is durable",
   );
 });
+
+Deno.test("Catalog.published() has shapes reconciled that have not seen what published their table", async () => {
+  const { catalog, source } = await start();
+  const shape = await made(catalog);
+  const { xmax } = source.visibility;
+  catalog.published(ROOT, [Number(xmax) - 2, Number(xmax) - 1]);
+  equal(shape.isFollowed, true);
+  catalog.published(ROOT, []);
+  equal(shape.isFollowed, true);
+  catalog.published(ROOT, [Number(xmax) - 2, Number(xmax)]);
+  deepEqual([shape.isGone, shape.isFollowed], [false, false]);
+});

@@ -1,7 +1,7 @@
-import { strictEqual as equal } from "node:assert/strict";
+import { deepStrictEqual as deepEqual, strictEqual as equal } from "node:assert/strict";
 import fc from "fast-check";
 import type { Visibility } from "../../shapes/ports.ts";
-import { isInSnapshot } from "../../shapes/visibility.ts";
+import { isInSnapshot, shows } from "../../shapes/visibility.ts";
 import { check } from "../support/arbitrary.ts";
 
 const EARLY = 50n;
@@ -57,5 +57,15 @@ Deno.test("isInSnapshot() agrees with Postgres' rule on 64-bit ids", () => {
       equal(seen({ xmin, xmax, inProgress }, Number(xid % 2n ** 32n)), expected);
     }),
     500,
+  );
+});
+
+Deno.test("shows() is what a snapshot shows of transactions that are over, by 32-bit ids", () => {
+  const wrap = 2n ** 32n;
+  const visibility = { xmin: wrap + 1n, xmax: wrap + 6n, inProgress: [wrap + 4n], walPosition: 1n };
+  const xids = [2 ** 32 - 1, 0, 3, 4, 5, 6, 2 ** 31];
+  deepEqual(
+    xids.map((xid) => shows(visibility, xid)),
+    [true, true, true, false, true, false, false],
   );
 });

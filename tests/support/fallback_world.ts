@@ -138,7 +138,8 @@ export class FallbackWorld implements AsyncDisposable {
 
   async until(what: string, condition: () => boolean | Promise<boolean>): Promise<void> {
     const deadline = Date.now() + LIMIT_MS;
-    const failed = Promise.all(this.#following).then(() => {});
+    // Nobody may follow: then they are all at their end at once.
+    const failed = Promise.all(this.#following).then(() => new Promise<void>(() => {}));
     while (!await condition()) {
       if (Date.now() > deadline) throw new Error(`Still not: ${what}`);
       await Promise.race([pause(20), failed]);

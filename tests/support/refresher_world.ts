@@ -1,6 +1,6 @@
 /** Shapes on tables of their own, a refresher of them, and a clock that the test moves. */
 
-import type { ModeKind } from "../../shapes/mode.ts";
+import type { ModeKind, ModeReason } from "../../shapes/mode.ts";
 import { Refresher } from "../../shapes/reconcile/refresher.ts";
 import type { Shape } from "../../shapes/shape.ts";
 import { IngestWorld } from "./ingest_world.ts";
@@ -26,6 +26,7 @@ export class RefresherWorld implements AsyncDisposable {
   readonly foreign: bigint[] = [];
   readonly refresher: Refresher;
   mode: ModeKind;
+  reason: ModeReason | undefined;
   nowMs = 100_000;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>;
@@ -45,7 +46,7 @@ export class RefresherWorld implements AsyncDisposable {
       store: this.ingest.store,
       logger: this.logger,
       shapes: () => this.shapes,
-      mode: () => ({ kind: this.mode, reason: undefined, detail: "", sinceMs: 0 }),
+      mode: () => ({ kind: this.mode, reason: this.reason, detail: "", sinceMs: 0 }),
       identity: () => ({ systemId: "1", timeline: 1, database: "app", shift: 0n, beganAt: 0n }),
       onForeign: (_, position) => Promise.resolve(void this.foreign.push(position)),
       rotate: (shape, reason) => {

@@ -44,9 +44,16 @@ export class ServerProcess implements AsyncDisposable {
 
   /** Starts a server and waits until it is active. */
   static async start(options: ServerOptions): Promise<ServerProcess> {
+    const server = await ServerProcess.launch(options);
+    await server.whenActive();
+    return server;
+  }
+
+  /** Starts a server without waiting for it. */
+  static async launch(options: ServerOptions): Promise<ServerProcess> {
     const storageDir = options.storageDir ?? await Deno.makeTempDir({ prefix: "electric-ts-" });
     const server = new ServerProcess(options, storageDir);
-    await server.start();
+    server.launch();
     return server;
   }
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import type { LogEntry, ShapeStore, StoredState } from "../../../shapes/log/store.ts";
+import type { LogEntry, ShapeStore, StoredBytes, StoredState } from "../../../shapes/log/store.ts";
 import { type Offset, SNAPSHOT_END } from "../../../shapes/offset.ts";
 
 /** Storage on which one store after the other is opened. */
@@ -31,7 +31,7 @@ export async function readText(
 }
 
 export async function readChunk(
-  store: ShapeStore,
+  store: StoredBytes,
   handle: string,
   chunk: number,
   fromByte = 0,

@@ -233,3 +233,32 @@ Deno.test("Refresher.run() ends what is under way", async () => {
   equal(world.refresher.running, 0);
   equal(await world.refresh(), false);
 });
+
+Deno.test("Refresher makes a stream that catches up wait for a round of reconciles, and then leaves it alone", async () => {
+  await using world = new RefresherWorld();
+  const changes = new Changes(world.shapes[0].definition.table);
+  const bring = (lsn: number) =>
+    world.ingest.accept(...transaction(lsn, changes.insert(`${lsn}`, null, null)));
+  world.ingest.accept(changes.announced);
+  equal(await world.refresh(), true);
+  equal(bring(100), undefined);
+
+  world.reason = "stream_late";
+  world.nowMs += 10 * INTERVAL_MS;
+  world.sees(110n);
+  equal(await world.refresh(), true);
+  const held = bring(200);
+  ok(held);
+  await held;
+  equal(bring(300), undefined);
+  world.nowMs += INTERVAL_MS;
+  world.sees(310n);
+  equal(await world.refresh(), true);
+  equal(bring(400), undefined);
+  world.nowMs += INTERVAL_MS;
+  world.sees(410n);
+  equal(await world.refresh(), true);
+  const again = bring(500);
+  ok(again);
+  await again;
+});
