@@ -1,6 +1,6 @@
 /** The text format that Prometheus reads. */
 
-import type { Histogram } from "../shapes/histogram.ts";
+import type { Histogram } from "../../shapes/histogram.ts";
 
 export type Labels = Readonly<Record<string, string>>;
 

@@ -3,17 +3,17 @@
  * reference server has the same metric it has the reference's name. Documented in docs/metrics.md.
  */
 
-import type { HttpFigures } from "../server/metrics.ts";
+import type { HttpFigures } from "../../server/metrics.ts";
 import type {
   CommitCounters,
   EndCounters,
   IntakeCounters,
   ReconcileCounters,
   SnapshotCounters,
-} from "../shapes/counters.ts";
-import { END_KINDS } from "../shapes/counters.ts";
-import type { Mode } from "../shapes/mode.ts";
-import type { SlotStatus, StatusReport } from "../shapes/status.ts";
+} from "../../shapes/counters.ts";
+import { END_KINDS } from "../../shapes/counters.ts";
+import type { Mode } from "../../shapes/mode.ts";
+import type { SlotStatus, StatusReport } from "../../shapes/status.ts";
 import type { Family, Labels } from "./exposition.ts";
 
 /** Everything that is read for one scrape. */

@@ -1,14 +1,14 @@
 /** `electric-ts status`: asks a server how it does. */
 
 import { setTimeout as delay } from "node:timers/promises";
-import { STATUS_FLAGS } from "./command_flags.ts";
-import type { CommandIo } from "./command_io.ts";
-import type { GivenFlags } from "./command_line.ts";
-import { readFlags, serverUrlOf } from "./read_flags.ts";
+import { STATUS_FLAGS } from "../command_flags.ts";
+import type { CommandIo } from "../command_io.ts";
+import type { GivenFlags } from "../command_line.ts";
+import { readFlags, serverUrlOf } from "../read_flags.ts";
 import { parseStatusDocument, type StatusView } from "./status_document.ts";
 import { formatStatus, formatUnreachable } from "./status_screen.ts";
-import { cutLine, formatJsonLine } from "./terminal.ts";
-import { explainFetchError } from "./unreachable.ts";
+import { cutLine, formatJsonLine } from "../terminal.ts";
+import { explainFetchError } from "../unreachable.ts";
 
 export const EXIT_UNREACHABLE = 5;
 const EXIT_CODES: Readonly<Record<StatusView["mode"], number>> = {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import { lockStorage, StorageLockedError } from "../../cli/storage_lock.ts";
+import { lockStorage, StorageLockedError } from "../../../cli/storage/storage_lock.ts";
 
-const LOCK_MODULE = new URL("../../cli/storage_lock.ts", import.meta.url).href;
+const LOCK_MODULE = new URL("../../../cli/storage/storage_lock.ts", import.meta.url).href;
 
 async function withDirectory(body: (directory: string) => Promise<void>): Promise<void> {
   const directory = await Deno.makeTempDir();

@@ -1,10 +1,10 @@
 /** What `tail` has seen and says: lines of data, notices beside them, and progress in between. */
 
-import type { CommandIo } from "./command_io.ts";
-import { formatDuration, formatNumberOf } from "./quantities.ts";
+import type { CommandIo } from "../command_io.ts";
+import { formatDuration, formatNumberOf } from "../quantities.ts";
 import type { Change } from "./tail_event.ts";
 import { formatChange, formatChangeJson, formatEventJson } from "./tail_line.ts";
-import { escapeControls, type Style } from "./terminal.ts";
+import { escapeControls, type Style } from "../terminal.ts";
 
 const ERASE_LINE = "\r\x1b[K";
 

@@ -1,9 +1,9 @@
 /** What the doctor found, for people and for programs. */
 
-import type { Finding, Severity } from "../replication/doctor_finding.ts";
-import { formatNumberOf } from "./quantities.ts";
-import { redact } from "./redact.ts";
-import { escapeControls, type Paint, type Style } from "./terminal.ts";
+import type { Finding, Severity } from "../../replication/doctor_finding.ts";
+import { formatNumberOf } from "../quantities.ts";
+import { redact } from "../redact.ts";
+import { escapeControls, type Paint, type Style } from "../terminal.ts";
 
 const SIGNS: Readonly<Record<Severity, readonly [word: string, style: Style]>> = {
   ok: ["ok", "green"],

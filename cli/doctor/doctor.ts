@@ -1,17 +1,17 @@
 /** `electric-ts doctor`: examines a Postgres and tells what it lacks. */
 
-import type { DoctorOptions, Finding } from "../replication/doctor_finding.ts";
-import { judge } from "../replication/doctor_findings.ts";
-import { readDoctor } from "../replication/doctor_readings.ts";
-import { DOCTOR_FLAGS, DOCTOR_OPTIONS } from "./command_flags.ts";
-import type { CommandIo } from "./command_io.ts";
-import type { GivenFlags } from "./command_line.ts";
-import { UsageError } from "./usage_error.ts";
-import { resolveConfig } from "./config.ts";
+import type { DoctorOptions, Finding } from "../../replication/doctor_finding.ts";
+import { judge } from "../../replication/doctor_findings.ts";
+import { readDoctor } from "../../replication/doctor_readings.ts";
+import { DOCTOR_FLAGS, DOCTOR_OPTIONS } from "../command_flags.ts";
+import type { CommandIo } from "../command_io.ts";
+import type { GivenFlags } from "../command_line.ts";
+import { UsageError } from "../usage_error.ts";
+import { resolveConfig } from "../config.ts";
 import { formatDoctor, formatDoctorJson } from "./doctor_report.ts";
-import { databaseUrl } from "./open_postgres.ts";
-import { listOptions, type ServeConfig } from "./options.ts";
-import { readFlags } from "./read_flags.ts";
+import { databaseUrl } from "../open_postgres.ts";
+import { listOptions, type ServeConfig } from "../options.ts";
+import { readFlags } from "../read_flags.ts";
 
 const EXIT_CODES = { ok: 0, error: 1, warning: 3 } as const;
 

@@ -1,15 +1,15 @@
 /** `inspect-shape`: what a server, or its storage, has of a shape, and whether that is right. */
 
-import type { AdminShape, AdminShapeDetail } from "../server/admin.ts";
-import { parseRequestedTable } from "../shapes/definition.ts";
-import { UsageError } from "./usage_error.ts";
-import { resolveConfig } from "./config.ts";
+import type { AdminShape, AdminShapeDetail } from "../../server/admin.ts";
+import { parseRequestedTable } from "../../shapes/definition.ts";
+import { UsageError } from "../usage_error.ts";
+import { resolveConfig } from "../config.ts";
 import {
   formatInspectHelp,
   type InspectOptions,
   parseInspectOptions,
   type Wish,
-} from "./inspect/inspect_options.ts";
+} from "./inspect_options.ts";
 import {
   formatChunks,
   formatDetail,
@@ -17,15 +17,15 @@ import {
   formatItem,
   formatList,
   sortShapes,
-} from "./inspect/inspect_text.ts";
-import { RowTable } from "./inspect/row_table.ts";
-import { ServedShapes } from "./inspect/served_shapes.ts";
-import type { LogItem, ShapeReader } from "./inspect/shape_reader.ts";
-import { assertStorage } from "./inspect/storage_files.ts";
-import { type Verdict, verifyShape } from "./inspect/verify.ts";
-import { LineLogger } from "./logger.ts";
-import { loadNativeAddon } from "./native_addon.ts";
-import { openPostgres } from "./open_postgres.ts";
+} from "./inspect_text.ts";
+import { RowTable } from "./row_table.ts";
+import { ServedShapes } from "./served_shapes.ts";
+import type { LogItem, ShapeReader } from "./shape_reader.ts";
+import { assertStorage } from "./storage_files.ts";
+import { type Verdict, verifyShape } from "./verify.ts";
+import { LineLogger } from "../logger.ts";
+import { loadNativeAddon } from "../native_addon.ts";
+import { openPostgres } from "../open_postgres.ts";
 
 export interface InspectIo {
   readonly env: Readonly<Record<string, string>>;
@@ -53,7 +53,7 @@ export async function runInspectShape(args: readonly string[], io: InspectIo): P
 async function openReader({ storageDir, url, secret }: InspectOptions): Promise<ShapeReader> {
   if (storageDir === undefined) return new ServedShapes(url, secret);
   await assertStorage(storageDir);
-  const load = () => import("./inspect/stored_shapes.ts");
+  const load = () => import("./stored_shapes.ts");
   const { StoredShapes } = await loadNativeAddon(storageDir, load);
   return await StoredShapes.open(storageDir);
 }

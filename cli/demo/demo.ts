@@ -1,15 +1,15 @@
 /** `electric-ts demo`: a Postgres with sample data and a stream of writes, and a server on it. */
 
 import { setTimeout as delay } from "node:timers/promises";
-import type { Logger } from "../shapes/ports.ts";
-import { openPool, type Sql } from "../replication/connection.ts";
-import { parseDatabaseUrl } from "../replication/database_url.ts";
-import { startCluster } from "./demo/postgres_cluster.ts";
-import { nextWrite, SCHEMA_SQL } from "./demo/sample.ts";
-import { formatWelcome } from "./demo/welcome.ts";
-import type { LineLogger } from "./logger.ts";
-import type { ServeConfig } from "./options.ts";
-import { serve } from "./serve.ts";
+import type { Logger } from "../../shapes/ports.ts";
+import { openPool, type Sql } from "../../replication/connection.ts";
+import { parseDatabaseUrl } from "../../replication/database_url.ts";
+import { startCluster } from "./postgres_cluster.ts";
+import { nextWrite, SCHEMA_SQL } from "./sample.ts";
+import { formatWelcome } from "./welcome.ts";
+import type { LineLogger } from "../logger.ts";
+import type { ServeConfig } from "../options.ts";
+import { serve } from "../serve.ts";
 
 /** Stands for the database until the demo has made it. */
 export const DEMO_DATABASE_URL = "postgresql://postgres@127.0.0.1/demo";

@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { Counter, Gauge, Histogram as PromHistogram, Registry } from "prom-client";
-import { type Family, formatExposition } from "../../cli/exposition.ts";
-import { Histogram } from "../../shapes/histogram.ts";
+import { type Family, formatExposition } from "../../../cli/metrics/exposition.ts";
+import { Histogram } from "../../../shapes/histogram.ts";
 
 const AWKWARD = 'a "quoted" back\\slash\nand a line';
 

@@ -1,6 +1,6 @@
 /** The status as a person reads it. */
 
-import { formatBytes, formatCount, formatDuration } from "./quantities.ts";
+import { formatBytes, formatCount, formatDuration } from "../quantities.ts";
 import {
   explainReason,
   type Fields,
@@ -8,7 +8,7 @@ import {
   type StatusView,
   textIn,
 } from "./status_document.ts";
-import { escapeControls, type Paint, type Style } from "./terminal.ts";
+import { escapeControls, type Paint, type Style } from "../terminal.ts";
 
 const MODE_STYLES: Readonly<Record<StatusView["mode"], Style>> = {
   live: ["bold", "green"],

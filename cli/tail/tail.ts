@@ -1,11 +1,11 @@
 /** `electric-ts tail`: follows tables through the HTTP API until it is told to end. */
 
-import { TAIL_FLAGS } from "./command_flags.ts";
-import type { CommandIo } from "./command_io.ts";
-import type { GivenFlags } from "./command_line.ts";
-import { UsageError } from "./usage_error.ts";
-import { readFlags, serverUrlOf } from "./read_flags.ts";
-import { EXIT_UNREACHABLE } from "./status.ts";
+import { TAIL_FLAGS } from "../command_flags.ts";
+import type { CommandIo } from "../command_io.ts";
+import type { GivenFlags } from "../command_line.ts";
+import { UsageError } from "../usage_error.ts";
+import { readFlags, serverUrlOf } from "../read_flags.ts";
+import { EXIT_UNREACHABLE } from "../status/status.ts";
 import { type Change, mergeByPlace, parseMessage } from "./tail_event.ts";
 import { type TableState, TailOutput } from "./tail_output.ts";
 import { followTable, type TailOptions, UnreachableError } from "./tail_stream.ts";

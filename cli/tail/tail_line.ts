@@ -1,7 +1,7 @@
 /** A change as a line: for people, or as JSON for programs. */
 
 import { type Change, parseKey, type Texts } from "./tail_event.ts";
-import { escapeControls, formatJsonLine, type Paint, type Style } from "./terminal.ts";
+import { escapeControls, formatJsonLine, type Paint, type Style } from "../terminal.ts";
 
 const OPERATION_STYLES: Readonly<Record<string, Style>> = {
   insert: "green",

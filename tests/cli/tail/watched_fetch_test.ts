@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { messageIn, parseKeyColumns, WatchedFetch } from "../../cli/watched_fetch.ts";
+import { messageIn, parseKeyColumns, WatchedFetch } from "../../../cli/tail/watched_fetch.ts";
 
 /** A server that answers as told, and what a watch says of it. */
 function world() {

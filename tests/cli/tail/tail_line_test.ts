@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
-import type { Change } from "../../cli/tail_event.ts";
-import { formatChange, formatChangeJson, formatEventJson } from "../../cli/tail_line.ts";
-import { painter } from "../../cli/terminal.ts";
+import type { Change } from "../../../cli/tail/tail_event.ts";
+import { formatChange, formatChangeJson, formatEventJson } from "../../../cli/tail/tail_line.ts";
+import { painter } from "../../../cli/terminal.ts";
 
 const NOW_MS = Date.parse("2026-05-01T12:00:00.123Z");
 

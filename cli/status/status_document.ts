@@ -1,6 +1,6 @@
 /** What `GET /v1/status` answers, read leniently: a server of another version may say less or more. */
 
-import { MODE_REASONS, type ModeKind, type ModeReason } from "../shapes/mode.ts";
+import { MODE_REASONS, type ModeKind, type ModeReason } from "../../shapes/mode.ts";
 
 /** The fields as in docs/http-api.md; what is missing or not understood is undefined. */
 export interface StatusView {

@@ -1,9 +1,9 @@
 /** One table that `tail` follows, by the official client. */
 
 import { FetchError, type Offset, ShapeStream } from "@electric-sql/client";
-import type { FlagValues, TAIL_FLAGS } from "./command_flags.ts";
-import { redact } from "./redact.ts";
-import { explainFetchError } from "./unreachable.ts";
+import type { FlagValues, TAIL_FLAGS } from "../command_flags.ts";
+import { redact } from "../redact.ts";
+import { explainFetchError } from "../unreachable.ts";
 import { messageIn, WatchedFetch, type WatchedFetchEvents } from "./watched_fetch.ts";
 
 export type TailOptions = Omit<FlagValues<typeof TAIL_FLAGS>, "url"> & { readonly url: string };

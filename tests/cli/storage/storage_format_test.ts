@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { claimStorageFormat, STORAGE_FORMAT } from "../../cli/storage_format.ts";
+import { claimStorageFormat, STORAGE_FORMAT } from "../../../cli/storage/storage_format.ts";
 
 async function withDirectory(body: (directory: string) => Promise<void>): Promise<void> {
   const directory = await Deno.makeTempDir();

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Change, mergeByPlace, parseKey, parseMessage } from "../../cli/tail_event.ts";
+import { type Change, mergeByPlace, parseKey, parseMessage } from "../../../cli/tail/tail_event.ts";
 
 Deno.test("parseMessage() reads changes, with their place in the log if they have one", () => {
   const message = {

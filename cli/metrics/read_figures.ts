@@ -1,13 +1,13 @@
 /** Gathers from all parts of the process what one scrape shows: nothing is remembered between two. */
 
 import { join } from "node:path";
-import type { HttpFigures } from "../server/metrics.ts";
-import type { Catalog } from "../shapes/catalog.ts";
-import type { Ingest } from "../shapes/ingest.ts";
-import type { ShapeStore } from "../shapes/log/store.ts";
-import type { Refresher } from "../shapes/reconcile/refresher.ts";
-import type { StatusReport } from "../shapes/status.ts";
-import { VERSION } from "./help.ts";
+import type { HttpFigures } from "../../server/metrics.ts";
+import type { Catalog } from "../../shapes/catalog.ts";
+import type { Ingest } from "../../shapes/ingest.ts";
+import type { ShapeStore } from "../../shapes/log/store.ts";
+import type { Refresher } from "../../shapes/reconcile/refresher.ts";
+import type { StatusReport } from "../../shapes/status.ts";
+import { VERSION } from "../help.ts";
 import type { Figures } from "./metrics.ts";
 
 export interface FigureSources {

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
-import { explainReason, parseStatusDocument } from "../../cli/status_document.ts";
-import { formatStatus, formatUnreachable } from "../../cli/status_screen.ts";
-import { painter } from "../../cli/terminal.ts";
-import { MODE_REASONS } from "../../shapes/mode.ts";
+import { explainReason, parseStatusDocument } from "../../../cli/status/status_document.ts";
+import { formatStatus, formatUnreachable } from "../../../cli/status/status_screen.ts";
+import { painter } from "../../../cli/terminal.ts";
+import { MODE_REASONS } from "../../../shapes/mode.ts";
 
 const NOW_MS = Date.parse("2026-05-01T12:03:12.000Z");
 

@@ -5,8 +5,8 @@ import {
   formatItem,
   formatList,
   sortShapes,
-} from "../../cli/inspect/inspect_text.ts";
-import type { AdminShape } from "../../server/admin.ts";
+} from "../../../cli/inspect/inspect_text.ts";
+import type { AdminShape } from "../../../server/admin.ts";
 
 function shape(handle: string, changes: Partial<AdminShape> = {}): AdminShape {
   return {

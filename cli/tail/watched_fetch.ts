@@ -3,7 +3,7 @@
  * mode of the server, the columns of the key. Values are kept as the text that the server sends.
  */
 
-import { describeFetchError } from "./unreachable.ts";
+import { describeFetchError } from "../unreachable.ts";
 
 const SCHEMA_HEADER = "electric-schema";
 const MODE_HEADER = "electric-fallback-mode";

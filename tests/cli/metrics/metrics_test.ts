@@ -1,18 +1,18 @@
 import assert from "node:assert/strict";
-import { formatExposition } from "../../cli/exposition.ts";
-import { describeMetrics, type Figures } from "../../cli/metrics.ts";
-import { Admission } from "../../server/admission.ts";
-import { RequestMeter } from "../../server/request_meter.ts";
+import { formatExposition } from "../../../cli/metrics/exposition.ts";
+import { describeMetrics, type Figures } from "../../../cli/metrics/metrics.ts";
+import { Admission } from "../../../server/admission.ts";
+import { RequestMeter } from "../../../server/request_meter.ts";
 import {
   CommitCounters,
   EndCounters,
   IntakeCounters,
   ReconcileCounters,
   SnapshotCounters,
-} from "../../shapes/counters.ts";
-import type { StatusReport } from "../../shapes/status.ts";
-import { FakeService } from "../server/fake_service.ts";
-import { readProjectFile } from "../support/source_tree.ts";
+} from "../../../shapes/counters.ts";
+import type { StatusReport } from "../../../shapes/status.ts";
+import { FakeService } from "../../server/fake_service.ts";
+import { readProjectFile } from "../../support/source_tree.ts";
 
 const SLOT = {
   name: "electric_slot_x",

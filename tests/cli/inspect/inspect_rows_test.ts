@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { compareRows, RowTable, type RowValue } from "../../cli/inspect/row_table.ts";
+import { compareRows, RowTable, type RowValue } from "../../../cli/inspect/row_table.ts";
 
 const item = (operation: string, key: string, value?: RowValue) => ({
   key,
