@@ -101,8 +101,17 @@ const URL_FLAG = one("url", serverUrl, undefined, "Where the server is", {
 
 const JSON_FLAG = toggle("json", "Prints JSON for programs");
 
+const SECRET_FLAG = one(
+  "secret",
+  text,
+  undefined,
+  "The secret of the server; better left to the variable",
+  { env: ["ELECTRIC_SECRET"], isSecret: true },
+);
+
 export const STATUS_FLAGS = {
   url: URL_FLAG,
+  secret: SECRET_FLAG,
   isJson: JSON_FLAG,
   isWatch: toggle("watch", "Looks again every 2 s and redraws in place, until Ctrl-C"),
   isExitCode: toggle(
@@ -144,10 +153,7 @@ export const TAIL_FLAGS = {
   isJson: toggle("json", "One JSON object a line, as when the output is not a terminal"),
   isSse: toggle("sse", "Changes come as an event stream, not by long polls"),
   url: URL_FLAG,
-  secret: one("secret", text, undefined, "The secret of the server; better left to the variable", {
-    env: ["ELECTRIC_SECRET"],
-    isSecret: true,
-  }),
+  secret: SECRET_FLAG,
 } satisfies FlagTable;
 
 export const DOCTOR_FLAGS = { isJson: JSON_FLAG } satisfies FlagTable;

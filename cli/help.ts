@@ -35,10 +35,12 @@ export const COMMANDS: Readonly<Record<CommandName, CommandDoc>> = {
     examples: [
       "electric-ts status",
       "electric-ts status --url https://sync.example.com --watch",
+      "ELECTRIC_SECRET=choose-one electric-ts status",
       "electric-ts status --exit-code >/dev/null && echo live",
     ],
     notes:
-      "Exits with 0, or with 5 if there is no answer within 5 s; by the mode with --exit-code.",
+      "With the secret it shows requests, storage and memory, too. Exits with 0, or with 5 if there " +
+      "is no answer within 5 s; by the mode with --exit-code.",
   },
   tail: {
     summary: "Follows the rows and changes of tables",

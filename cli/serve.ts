@@ -11,6 +11,7 @@ import type { StreamSink } from "../replication/stream_sink.ts";
 import { SERVER_DEFAULTS, type ServerConfig } from "../server/config.ts";
 import { createHandler } from "../server/handler.ts";
 import { listen, type Listener } from "../server/listen.ts";
+import type { ReadProcess } from "../server/admin_status.ts";
 import { metricsOnly, type WriteMetrics } from "../server/metrics.ts";
 import type { ShapeAdmin } from "../shapes/admin.ts";
 import { Catalog } from "../shapes/catalog.ts";
@@ -34,7 +35,7 @@ import type { LineLogger } from "./logger.ts";
 import { describeMetrics } from "./metrics/metrics.ts";
 import type { ServeConfig } from "./options.ts";
 import { databaseUrl, openPostgres } from "./open_postgres.ts";
-import { readFigures } from "./metrics/read_figures.ts";
+import { readFigures, readProcess } from "./metrics/read_figures.ts";
 import { countRequests } from "./request_activity.ts";
 import { claimStorageFormat } from "./storage/storage_format.ts";
 import { lockStorage } from "./storage/storage_lock.ts";
@@ -94,12 +95,12 @@ export async function serve(
     onMode: (mode) => catalog.setMode(mode),
   });
   const status = () => describeService(catalog, refresher, health);
-  const { storageDir } = config;
-  const sources = { catalog, ingest, refresher, store, status, storageDir };
+  const sources = { catalog, ingest, refresher, store, status, storageDir: config.storageDir };
   const metrics: WriteMetrics = async (http) =>
     formatExposition(describeMetrics(await readFigures(sources, http)));
   const admin = openAdmin(config, catalog, refresher);
-  const api = { service: catalog, status, metrics, admin, health, tracing };
+  const process: ReadProcess = () => readProcess(sources);
+  const api = { service: catalog, status, metrics, admin, process, health, tracing };
   const listener = openPort(config, api, logger, ending);
   logger.info("Listening", { port: listener.addr.port, shapes: state.shapes.length });
 
@@ -269,11 +270,12 @@ async function openStore(
 
 function openPort(
   config: ServeConfig,
-  { service, status, metrics, admin, health, tracing }: {
+  { service, status, metrics, admin, process, health, tracing }: {
     service: Catalog;
     status: () => StatusReport;
     metrics: WriteMetrics;
     admin: ShapeAdmin;
+    process: ReadProcess;
     health: ReplicationHealth;
     tracing: Tracing | undefined;
   },
@@ -295,6 +297,7 @@ function openPort(
     status,
     metrics,
     admin,
+    process,
     config: server,
     logger: logger.with({ component: "http" }),
     shutdown,

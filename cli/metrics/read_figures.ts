@@ -1,6 +1,7 @@
 /** Gathers from all parts of the process what one scrape shows: nothing is remembered between two. */
 
 import { join } from "node:path";
+import type { ProcessFigures } from "../../server/admin_status.ts";
 import type { HttpFigures } from "../../server/metrics.ts";
 import type { Catalog } from "../../shapes/catalog.ts";
 import type { Ingest } from "../../shapes/ingest.ts";
@@ -40,6 +41,14 @@ export async function readFigures(sources: FigureSources, http: HttpFigures): Pr
     storageBytes,
     memory: Deno.memoryUsage(),
   };
+}
+
+export async function readProcess(
+  { store, storageDir }: Pick<FigureSources, "store" | "storageDir">,
+): Promise<ProcessFigures> {
+  const storageBytes = await countStorageBytes(storageDir);
+  const { rss: residentBytes, heapUsed: heapUsedBytes } = Deno.memoryUsage();
+  return { storageBytes, queuedBytes: store.queuedBytes, residentBytes, heapUsedBytes };
 }
 
 async function countStorageBytes(directory: string): Promise<number | undefined> {

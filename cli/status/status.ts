@@ -5,7 +5,7 @@ import { STATUS_FLAGS } from "../command_flags.ts";
 import type { CommandIo } from "../command_io.ts";
 import type { GivenFlags } from "../command_line.ts";
 import { readFlags, serverUrlOf } from "../read_flags.ts";
-import { parseStatusDocument, type StatusView } from "./status_document.ts";
+import { joinDocuments, parseStatusDocument, type StatusView } from "./status_document.ts";
 import { formatStatus, formatUnreachable } from "./status_screen.ts";
 import { cutLine, formatJsonLine } from "../terminal.ts";
 import { explainFetchError } from "../unreachable.ts";
@@ -22,6 +22,7 @@ const WATCH_INTERVAL_MS = 2000;
 
 interface Options {
   readonly url: string;
+  readonly secret: string | undefined;
   readonly isJson: boolean;
   readonly isWatch: boolean;
   readonly isExitCode: boolean;
@@ -40,7 +41,7 @@ export async function runStatus(
   const flags = readFlags("status", STATUS_FLAGS, given, io.env);
   const options = { ...flags, url: serverUrlOf(flags.url, io.env) };
   if (options.isWatch) return await watch(options, io, signal);
-  const look = await lookAt(options.url, signal);
+  const look = await lookAt(options, signal);
   if (signal.aborted) return 0;
   if (options.isJson) io.out(`${JSON.stringify(documentOf(look), null, 2)}\n`);
   else if (look.kind === "answer") io.out(`${screenOf(look, options, io).join("\n")}\n`);
@@ -56,7 +57,7 @@ function exitCodeOf(look: Look, { isExitCode }: Options): number {
 async function watch(options: Options, io: CommandIo, signal: AbortSignal): Promise<number> {
   let drawn = 0, code = 0;
   while (!signal.aborted) {
-    const look = await lookAt(options.url, signal);
+    const look = await lookAt(options, signal);
     if (signal.aborted) break;
     code = exitCodeOf(look, options);
     drawn = options.isJson ? writeLine(look, io) : redraw(screenOf(look, options, io), drawn, io);
@@ -94,11 +95,16 @@ function documentOf(look: Look): unknown {
   return look.kind === "answer" ? look.document : { status: "unreachable", error: look.message };
 }
 
-async function lookAt(url: string, signal: AbortSignal): Promise<Look> {
+async function lookAt({ url, secret }: Options, signal: AbortSignal): Promise<Look> {
   const limit = AbortSignal.timeout(TIMEOUT_MS);
   try {
-    const response = await fetch(`${url}/v1/status`, { signal: AbortSignal.any([signal, limit]) });
-    const document: unknown = await response.json().catch(() => undefined);
+    const either = AbortSignal.any([signal, limit]);
+    const [response, more] = await Promise.all([
+      fetch(`${url}/v1/status`, { signal: either }),
+      askProcess(url, secret, either),
+    ]);
+    const answered: unknown = await response.json().catch(() => undefined);
+    const document = joinDocuments(answered, more);
     const view = response.ok ? parseStatusDocument(document) : undefined;
     if (view) return { kind: "answer", document, view };
     limit.throwIfAborted();
@@ -110,5 +116,22 @@ async function lookAt(url: string, signal: AbortSignal): Promise<Look> {
       ? `${url} did not answer within ${TIMEOUT_MS / 1000} s: it hangs, or something between does`
       : explainFetchError(url, error);
     return { kind: "unreachable", message };
+  }
+}
+
+/** What only the admin API tells; undefined where it is not there or wants another secret. */
+async function askProcess(
+  url: string,
+  secret: string | undefined,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const query = secret === undefined ? "" : `?${new URLSearchParams({ secret })}`;
+  try {
+    const response = await fetch(`${url}/admin/status${query}`, { signal });
+    const document: unknown = await response.json();
+    return response.ok ? document : undefined;
+  } catch {
+    // The public status says what is wrong, if anything is.
+    return undefined;
   }
 }

@@ -1,4 +1,4 @@
-/** What `GET /v1/status` answers, read leniently: a server of another version may say less or more. */
+/** What `/v1/status` and `/admin/status` answer, read leniently: a server of another version may say less or more. */
 
 import { MODE_REASONS, type ModeKind, type ModeReason } from "../../shapes/mode.ts";
 
@@ -14,6 +14,16 @@ export interface StatusView {
   readonly replication: Fields;
   readonly slot: Fields | undefined;
   readonly shapes: Fields | undefined;
+  /** Undefined without the secret, where one is wanted. */
+  readonly process: ProcessView | undefined;
+}
+
+/** What the admin API adds. */
+export interface ProcessView {
+  readonly requests: Fields;
+  readonly storage: Fields;
+  readonly memory: Fields;
+  readonly publication: Fields | undefined;
 }
 
 export type Fields = Readonly<Record<string, unknown>>;
@@ -37,7 +47,26 @@ export function parseStatusDocument(document: unknown): StatusView | undefined {
     replication: fieldsIn(fields.replication) ?? {},
     slot: fieldsIn(fields.slot),
     shapes: fieldsIn(fields.shapes),
+    process: processIn(fieldsIn(fields.process)),
   };
+}
+
+/** Undefined if it is none, such as what another server answers. */
+function processIn(fields: Fields | undefined): ProcessView | undefined {
+  const requests = fieldsIn(fields?.requests);
+  return fields && requests && {
+    requests,
+    storage: fieldsIn(fields.storage) ?? {},
+    memory: fieldsIn(fields.memory) ?? {},
+    publication: fieldsIn(fields.publication),
+  };
+}
+
+/** The public status, and as its `process` what the admin API says: null where it says nothing. */
+export function joinDocuments(status: unknown, process: unknown): unknown {
+  const fields = fieldsIn(status);
+  const more = fieldsIn(process);
+  return fields && { ...fields, process: processIn(more) ? more : null };
 }
 
 function fieldsIn(value: unknown): Fields | undefined {

@@ -1,6 +1,6 @@
 /** The status as a person reads it. */
 
-import { formatBytes, formatCount, formatDuration } from "../quantities.ts";
+import { formatBytes, formatCount, formatDuration, formatRate } from "../quantities.ts";
 import {
   explainReason,
   type Fields,
@@ -18,6 +18,9 @@ const MODE_STYLES: Readonly<Record<StatusView["mode"], Style>> = {
 
 const LABEL_WIDTH = 13;
 
+/** Where the admin API has said nothing. */
+const MORE = "requests, storage and memory with --secret, or ELECTRIC_SECRET";
+
 /** Lines without their newlines. */
 export function formatStatus(
   view: StatusView,
@@ -28,10 +31,15 @@ export function formatStatus(
   const rows: readonly (readonly [label: string, text: string | undefined])[] = [
     ["replication", describeReplication(view)],
     ["slot", view.slot && describeSlot(view.slot)],
+    ["publication", view.process?.publication && describePublication(view.process.publication)],
     ["connection", view.connection],
     ["shapes", describeShapes(view)],
+    ["requests", view.process && describeRequests(view.process.requests)],
+    ["storage", view.process && describeStorage(view.process.storage)],
+    ["memory", view.process && describeMemory(view.process.memory)],
     ["version", view.version],
     ["server", url],
+    ["more", view.process ? undefined : MORE],
   ];
   return [
     ...describeMode(view, nowMs, paint),
@@ -105,4 +113,37 @@ function describeShapes({ shape, shapes }: StatusView): string | undefined {
     .map(([name, count]) => `${formatCount(count)} ${name}`);
   const state = shape === undefined || shape === "up" ? "" : ` (${shape.replace("_", "-")})`;
   return `${formatCount(total)}${counts.length > 0 ? `: ${counts.join(", ")}` : ""}${state}`;
+}
+
+function describePublication(publication: Fields): string {
+  return joinKnown([textIn(publication, "name"), textIn(publication, "state")]) ?? "";
+}
+
+/** `41.3 a second for shapes, 57 waiting for news`. */
+function describeRequests(requests: Fields): string | undefined {
+  const rate = numberIn(requests, "per_second"), held = numberIn(requests, "held");
+  return joinKnown([
+    rate === undefined ? undefined : `${formatRate(rate)} a second for shapes`,
+    held === undefined ? undefined : `${formatCount(held)} waiting for news`,
+  ]);
+}
+
+function describeStorage(storage: Fields): string | undefined {
+  const used = numberIn(storage, "used_bytes"), queued = numberIn(storage, "queued_bytes");
+  return joinKnown([
+    used === undefined ? "in memory" : formatBytes(used),
+    queued === undefined ? undefined : `${formatBytes(queued)} not yet durable`,
+  ]);
+}
+
+function describeMemory(memory: Fields): string | undefined {
+  const resident = numberIn(memory, "resident_bytes"), heap = numberIn(memory, "heap_used_bytes");
+  return joinKnown([
+    resident === undefined ? undefined : formatBytes(resident),
+    heap === undefined ? undefined : `heap ${formatBytes(heap)}`,
+  ]);
+}
+
+function joinKnown(parts: readonly (string | undefined)[]): string | undefined {
+  return parts.filter((part) => part !== undefined).join(", ") || undefined;
 }

@@ -21,6 +21,7 @@ function shape(handle: string, changes: Partial<AdminShape> = {}): AdminShape {
     head: "0_inf",
     snapshot_bytes: 0,
     log_bytes: 0,
+    log_bytes_exact: true,
     appended_changes: 0,
     appended_bytes: 0,
     last_used: null,

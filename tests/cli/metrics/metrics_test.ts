@@ -27,9 +27,9 @@ function figures(report: Partial<StatusReport> = {}): Figures {
   const service = new FakeService();
   service.replication = { slot: SLOT };
   const requests = new RequestMeter();
-  requests.note("shape", 200, 0.002);
-  requests.note("shapeLive", 204, 20);
-  requests.note("status", 200, 0.0001);
+  requests.note("shape", 200, 0, 2);
+  requests.note("shapeLive", 204, 0, 20_000);
+  requests.note("status", 200, 0, 0.1);
   const admission = new Admission({ initial: 0, existing: 1 });
   admission.acquire("initial");
   admission.acquire("existing");

@@ -1,5 +1,9 @@
 import assert from "node:assert/strict";
-import { explainReason, parseStatusDocument } from "../../../cli/status/status_document.ts";
+import {
+  explainReason,
+  joinDocuments,
+  parseStatusDocument,
+} from "../../../cli/status/status_document.ts";
 import { formatStatus, formatUnreachable } from "../../../cli/status/status_screen.ts";
 import { painter } from "../../../cli/terminal.ts";
 import { MODE_REASONS } from "../../../shapes/mode.ts";
@@ -26,6 +30,15 @@ const FALLBACK = {
   shapes: { total: 1210, live: 0, snapshotting: 1, reconciling: 4, behind: 9 },
 };
 
+/** The example of docs/http-api.md, too. */
+const PROCESS = {
+  uptime_seconds: 3600.25,
+  requests: { per_second: 41.27, held: 57 },
+  storage: { used_bytes: 104857600, queued_bytes: 0 },
+  memory: { resident_bytes: 157286400, heap_used_bytes: 41943040 },
+  publication: { name: "electric_publication_default", state: "complete" },
+};
+
 function screen(document: unknown, isColored = false): readonly string[] {
   const view = parseStatusDocument(document);
   assert(view);
@@ -42,7 +55,34 @@ Deno.test("formatStatus() tells mode, reason, lag, slot and shapes", () => {
     "shapes       1,210: 1 snapshotting, 4 reconciling, 9 behind",
     "version      0.1.0",
     "server       http://localhost:3000",
+    "more         requests, storage and memory with --secret, or ELECTRIC_SECRET",
   ]);
+});
+
+Deno.test("formatStatus() tells what the admin API adds", () => {
+  assert.deepEqual(screen(joinDocuments(FALLBACK, PROCESS)).slice(3), [
+    "slot         active, reserved, retains 16.0 MiB of WAL (of 1.0 GiB allowed)",
+    "publication  electric_publication_default, complete",
+    "connection   up",
+    "shapes       1,210: 1 snapshotting, 4 reconciling, 9 behind",
+    "requests     41.3 a second for shapes, 57 waiting for news",
+    "storage      100.0 MiB, 0 B not yet durable",
+    "memory       150.0 MiB, heap 40.0 MiB",
+    "version      0.1.0",
+    "server       http://localhost:3000",
+  ]);
+  const storage = { used_bytes: null, queued_bytes: 0 };
+  const sparse = screen(joinDocuments(FALLBACK, { ...PROCESS, storage, publication: null }));
+  assert(sparse.includes("storage      in memory, 0 B not yet durable"));
+  assert(!sparse.some((line) => line.startsWith("publication")));
+});
+
+Deno.test("joinDocuments() takes nothing else for what the admin API says", () => {
+  for (const other of [undefined, null, [], "ok", {}, FALLBACK, { requests: 1 }]) {
+    assert.deepEqual(joinDocuments(FALLBACK, other), { ...FALLBACK, process: null });
+  }
+  assert.deepEqual(joinDocuments(FALLBACK, PROCESS), { ...FALLBACK, process: PROCESS });
+  assert.equal(joinDocuments(undefined, PROCESS), undefined);
 });
 
 Deno.test("formatStatus() leaves out what is not known", () => {
@@ -56,6 +96,7 @@ Deno.test("formatStatus() leaves out what is not known", () => {
   assert.deepEqual(screen({ status: "starting" }), [
     "starting",
     "server       http://localhost:3000",
+    "more         requests, storage and memory with --secret, or ELECTRIC_SECRET",
   ]);
 });
 
