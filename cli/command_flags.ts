@@ -94,6 +94,8 @@ const param: ValueType<Param> = {
   format: ({ place, value }) => `${place}=${value}`,
 };
 
+const replica = oneOf<"default" | "full">(["default", "full"]);
+
 const URL_FLAG = one("url", serverUrl, undefined, "Where the server is", {
   env: ["ELECTRIC_URL"],
   initialDoc: "http://localhost:3000, or the port of ELECTRIC_PORT",
@@ -132,7 +134,7 @@ export const TAIL_FLAGS = {
   columns: one("columns", text, undefined, "Only these columns, with commas between them"),
   replica: one(
     "replica",
-    oneOf<"default" | "full">(["default", "full"]),
+    replica,
     "default" as const,
     "full: updates with their old values, deletes with all of the row",
     { initialDoc: "default" },
@@ -154,6 +156,36 @@ export const TAIL_FLAGS = {
   isSse: toggle("sse", "Changes come as an event stream, not by long polls"),
   url: URL_FLAG,
   secret: SECRET_FLAG,
+} satisfies FlagTable;
+
+export const INSPECT_FLAGS = {
+  isList: toggle("list", "Lists all shapes"),
+  sort: one("sort", text, "table", "Sorts the list by a field of its JSON, such as log_bytes", {
+    initialDoc: "table",
+  }),
+  table: one("table", text, undefined, "Names the shape by its table"),
+  where: one("where", text, undefined, "And by its condition"),
+  params: list("param", param, "A value of $1, $2, … in the condition"),
+  columns: one("columns", text, undefined, "And by its columns, with commas between them"),
+  replica: one("replica", replica, undefined, "And by what its changes carry"),
+  hasRows: toggle("rows", "Shows the rows that a client of the shape has"),
+  hasLog: toggle("log", "Shows the log, item by item"),
+  hasChunks: toggle("chunks", "Shows the size of each chunk"),
+  key: one("key", text, undefined, "Shows what the log tells of one row"),
+  isVerified: toggle("verify", "Compares the rows with the database's and exits 1 if they differ"),
+  isJson: JSON_FLAG,
+  url: URL_FLAG,
+  secret: SECRET_FLAG,
+  storageDir: one(
+    "storage-dir",
+    text,
+    undefined,
+    "Looks into the storage of a stopped server instead",
+  ),
+  databaseUrl: one("database-url", text, undefined, "The database to verify with", {
+    env: ["DATABASE_URL"],
+    isSecret: true,
+  }),
 } satisfies FlagTable;
 
 export const DOCTOR_FLAGS = { isJson: JSON_FLAG } satisfies FlagTable;

@@ -1,7 +1,6 @@
 /** What `help`, `--help` and `version` print. */
 
 import { COMMAND_NAMES, type CommandName, type Flag, flagsOf } from "./command_line.ts";
-import { INSPECT_EXAMPLES } from "./inspect/inspect_options.ts";
 import build from "./build.json" with { type: "json" };
 import manifest from "../deno.json" with { type: "json" };
 
@@ -62,8 +61,15 @@ export const COMMANDS: Readonly<Record<CommandName, CommandDoc>> = {
   },
   "inspect-shape": {
     summary: "Shows what a server, or its storage, has of a shape",
-    examples: INSPECT_EXAMPLES,
-    notes: "With --verify it exits with 1 if the rows differ from the database's.",
+    examples: [
+      "electric-ts inspect-shape --list --sort log_bytes",
+      "electric-ts inspect-shape --table issues --where 'project = 7' --rows",
+      'electric-ts inspect-shape 81245370-1764000000000000 --key \'"public"."issues"/"1"\'',
+      "electric-ts inspect-shape --table issues --verify --database-url postgresql://localhost/app",
+      "electric-ts inspect-shape --list --storage-dir ./persistent",
+    ],
+    notes: "Name one shape: by its HANDLE or by --table; or pass --list. With --verify it exits " +
+      "with 1 if the rows differ from the database's.",
   },
   completions: {
     summary: "Prints a script that completes commands and flags in bash, zsh or fish",

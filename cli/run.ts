@@ -88,7 +88,7 @@ async function runTool(command: Tool, io: CommandIo): Promise<number> {
     }
     case "inspect-shape": {
       const { runInspectShape } = await import("./inspect/inspect_shape.ts");
-      return await runInspectShape(command.args, { env: io.env, write: io.out });
+      return await runInspectShape(command, io);
     }
     case "doctor": {
       const { runDoctor } = await import("./doctor/doctor.ts");

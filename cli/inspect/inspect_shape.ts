@@ -1,13 +1,14 @@
 /** `inspect-shape`: what a server, or its storage, has of a shape, and whether that is right. */
 
+import { setTimeout as delay } from "node:timers/promises";
 import type { AdminShape, AdminShapeDetail } from "../../server/admin.ts";
 import { parseRequestedTable } from "../../shapes/definition.ts";
-import { UsageError } from "../usage_error.ts";
 import { resolveConfig } from "../config.ts";
 import {
-  formatInspectHelp,
+  type InspectCommand,
   type InspectOptions,
-  parseInspectOptions,
+  misuse,
+  readInspectOptions,
   type Wish,
 } from "./inspect_options.ts";
 import {
@@ -18,31 +19,28 @@ import {
   formatList,
   sortShapes,
 } from "./inspect_text.ts";
+import { addRates, type ListedShapes, withoutRates } from "./change_rates.ts";
 import { RowTable } from "./row_table.ts";
 import { ServedShapes } from "./served_shapes.ts";
 import type { LogItem, ShapeReader } from "./shape_reader.ts";
 import { assertStorage } from "./storage_files.ts";
 import { type Verdict, verifyShape } from "./verify.ts";
+import type { CommandIo } from "../command_io.ts";
 import { LineLogger } from "../logger.ts";
 import { loadNativeAddon } from "../native_addon.ts";
 import { openPostgres } from "../open_postgres.ts";
+import { formatJsonLine } from "../terminal.ts";
 
-export interface InspectIo {
-  readonly env: Readonly<Record<string, string>>;
-  readonly write: (text: string) => void;
-}
+/** Between the two looks of `--list`. */
+const RATE_MS = 1000;
 
 /** The exit code: 1 for a shape that does not agree with the database. Throws `UsageError`. */
-export async function runInspectShape(args: readonly string[], io: InspectIo): Promise<number> {
-  const options = parseInspectOptions(args, io.env);
+export async function runInspectShape(command: InspectCommand, io: CommandIo): Promise<number> {
+  const options = readInspectOptions(command, io.env);
   const { wish } = options;
-  if (wish.kind === "help") {
-    io.write(formatInspectHelp());
-    return 0;
-  }
   await using reader = await openReader(options);
   if (wish.kind === "list") {
-    await writeList(reader, wish.sort ?? "table", options.isJson, io);
+    await writeList(reader, options, io);
     return 0;
   }
   const shape = await findShape(reader, wish);
@@ -60,13 +58,22 @@ async function openReader({ storageDir, url, secret }: InspectOptions): Promise<
 
 async function writeList(
   reader: ShapeReader,
-  sort: string,
-  isJson: boolean,
-  { write }: InspectIo,
+  { sort, isJson, storageDir }: InspectOptions,
+  io: CommandIo,
 ): Promise<void> {
-  const list = await reader.list();
+  const list = storageDir === undefined
+    ? await readRates(reader)
+    : withoutRates(await reader.list());
   const sorted = { ...list, shapes: sortShapes(list.shapes, sort) };
-  write(isJson ? `${JSON.stringify(sorted)}\n` : formatList(sorted));
+  io.out(isJson ? `${formatJsonLine(sorted)}\n` : formatList(sorted));
+}
+
+/** Looks twice, so that it sees what changes now. */
+async function readRates(reader: ShapeReader): Promise<ListedShapes> {
+  const before = await reader.list();
+  if (before.shapes.length === 0) return withoutRates(before);
+  await delay(RATE_MS);
+  return addRates(before, await reader.list());
 }
 
 async function findShape(
@@ -93,11 +100,11 @@ async function findHandle(
   const reason = `There is no such shape on "${definition.table}" in ${reader.place}`;
   if (others.length === 0) throw new Error(reason);
   const lines = others.map(describeShort).join("\n");
-  throw new UsageError(`${reason}; these are there:\n${lines}`);
+  throw misuse(`${reason}; these are there:\n${lines}`);
 }
 
 function describeShort({ handle, where, columns, replica }: AdminShape): string {
-  return `  ${handle}  ${JSON.stringify({ where, columns, replica })}`;
+  return `  ${handle}  ${formatJsonLine({ where, columns, replica })}`;
 }
 
 interface Found {
@@ -110,11 +117,11 @@ async function inspect(
   shape: AdminShapeDetail,
   reader: ShapeReader,
   options: InspectOptions,
-  io: InspectIo,
+  io: CommandIo,
 ): Promise<number> {
   const verdict = options.isVerified ? await verify(shape, reader, options) : undefined;
   const found = await readShape(shape, reader, options);
-  io.write(
+  io.out(
     options.isJson
       ? formatDocument(shape, found, options, verdict)
       : formatText(shape, found, options, verdict),
@@ -149,7 +156,7 @@ function formatText(
     parts.push(formatDetail(shape, table.items, table.rows.size));
   }
   if (hasChunks) parts.push(formatChunks(shape));
-  if (hasRows) { for (const row of table.rows.values()) parts.push(`${JSON.stringify(row)}\n`); }
+  if (hasRows) { for (const row of table.rows.values()) parts.push(`${formatJsonLine(row)}\n`); }
   parts.push(...items.map(formatItem));
   if (verdict) {
     parts.push(...verdict.differences.map(formatDifference));
@@ -177,7 +184,7 @@ function formatDocument(
     ...hasLog || key !== undefined ? { messages: items } : {},
     ...verdict ? { verified: verdict } : {},
   };
-  return `${JSON.stringify(document)}\n`;
+  return `${formatJsonLine(document)}\n`;
 }
 
 async function verify(
@@ -186,7 +193,7 @@ async function verify(
   { databaseUrl = "", storageDir }: InspectOptions,
 ): Promise<Verdict> {
   if (shape.log === "changes_only") {
-    throw new UsageError("A shape with log=changes_only has no rows to compare");
+    throw misuse("A shape with log=changes_only has no rows to compare");
   }
   const { config, problems } = resolveConfig({
     flags: new Map([["database-url", databaseUrl], ["insecure", "true"], ["db-pool-size", "1"]]),
@@ -194,7 +201,7 @@ async function verify(
     file: undefined,
     readText: () => "",
   });
-  if (problems.length > 0) throw new UsageError(problems.join("\n"));
+  if (problems.length > 0) throw misuse(problems.join("\n"));
   await using stack = new AsyncDisposableStack();
   const { source } = openPostgres(config, stack, () => SILENT, {
     isOnReplica: () => false,

@@ -10,7 +10,7 @@ export interface CliResult {
 
 type Env = Readonly<Record<string, string>>;
 
-/** The environment without anything that the program listens to. */
+/** The environment without anything that the program listens to by itself. */
 function foreignEnv(): Env {
   const entries = Object.entries(Deno.env.toObject());
   return Object.fromEntries(

@@ -1,14 +1,13 @@
 import assert from "node:assert/strict";
 import {
-  formatBytes,
   formatDifference,
   formatItem,
   formatList,
   sortShapes,
 } from "../../../cli/inspect/inspect_text.ts";
-import type { AdminShape } from "../../../server/admin.ts";
+import { addRates, type ListedShape } from "../../../cli/inspect/change_rates.ts";
 
-function shape(handle: string, changes: Partial<AdminShape> = {}): AdminShape {
+function shape(handle: string, changes: Partial<ListedShape> = {}): ListedShape {
   return {
     handle,
     table: { schema: "public", name: "items" },
@@ -24,21 +23,12 @@ function shape(handle: string, changes: Partial<AdminShape> = {}): AdminShape {
     log_bytes_exact: true,
     appended_changes: 0,
     appended_bytes: 0,
+    changes_per_second: null,
     last_used: null,
     waiters: 0,
     ...changes,
   };
 }
-
-Deno.test("formatBytes() takes the unit that fits", () => {
-  assert.deepEqual([0, 1023, 1536, 10 * 2 ** 20, 3 * 2 ** 50].map(formatBytes), [
-    "0 B",
-    "1023 B",
-    "1.5 KiB",
-    "10.0 MiB",
-    "3072.0 TiB",
-  ]);
-});
 
 Deno.test("sortShapes() puts great numbers and late times first, words from A to Z", () => {
   const shapes = [
@@ -53,13 +43,30 @@ Deno.test("sortShapes() puts great numbers and late times first, words from A to
   assert.equal(order("nonsense"), "bac");
 });
 
-Deno.test("formatList() has a line for each shape, with its rate since the process started", () => {
-  const shapes = [shape("h-1", { appended_changes: 30, where: "a = 'x\ny'" }), shape("h-2")];
+Deno.test("formatList() has a line for each shape, with its condition as SQL", () => {
+  const shapes = [
+    shape("h-1", { appended_changes: 30, changes_per_second: 3, where: `"a" = 'x\ny'` }),
+    shape("h-2", { log_bytes: 20 * 2 ** 20, log_bytes_exact: false }),
+  ];
   const lines = formatList({ uptime_seconds: 10, shapes }).split("\n");
   assert.equal(lines.length, 4);
-  assert.match(lines[1], /^h-1 +public\.items +live +0 B +0 B +30 +3\.00 +0 +- +a = 'x\\ny'$/);
-  assert.match(lines[2], /^h-2 .* 0\.00 +0 +-$/);
+  assert.match(lines[1], /^h-1 +public\.items +live +0 B +0 B +30 +3 +0 +- +"a" = 'x\\ny'$/);
+  assert.match(lines[2], /^h-2 .* ~20\.0 MiB +0 +- +0 +-$/);
   assert.equal(formatList({ uptime_seconds: 10, shapes: [] }), "There are no shapes.\n");
+});
+
+Deno.test("addRates() counts between two looks, and from 0 for what is new", () => {
+  const look = (uptime_seconds: number, counts: Record<string, number>) => ({
+    uptime_seconds,
+    shapes: Object.entries(counts).map(([handle, appended_changes]) =>
+      shape(handle, { appended_changes })
+    ),
+  });
+  const rates = (before: Record<string, number>, after: Record<string, number>, uptime: number) =>
+    addRates(look(10, before), look(uptime, after)).shapes.map((one) => one.changes_per_second);
+  assert.deepEqual(rates({ a: 5, b: 7, gone: 1 }, { b: 8, a: 5, new: 3 }, 12), [0.5, 0, 1.5]);
+  // The process started again in between.
+  assert.deepEqual(rates({ a: 500 }, { a: 5 }, 2), [2.5]);
 });
 
 Deno.test("what comes from rows can't steer a terminal", () => {
