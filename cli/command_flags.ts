@@ -188,7 +188,10 @@ export const INSPECT_FLAGS = {
   }),
 } satisfies FlagTable;
 
-export const DOCTOR_FLAGS = { isJson: JSON_FLAG } satisfies FlagTable;
+export const DOCTOR_FLAGS = {
+  tables: list("table", text, "A table to examine that need not be published yet"),
+  isJson: JSON_FLAG,
+} satisfies FlagTable;
 
 /** Options of the server that `doctor` goes by. */
 export const DOCTOR_OPTIONS: readonly string[] = [

@@ -55,6 +55,7 @@ export const COMMANDS: Readonly<Record<CommandName, CommandDoc>> = {
     summary: "Checks whether a Postgres has all that serve needs, and tells what mends it",
     examples: [
       "DATABASE_URL=postgresql://user:password@localhost/app electric-ts doctor",
+      "electric-ts doctor --table issues --table 'app.\"Orders\"'",
       "electric-ts doctor --replication-stream-id blue --json",
     ],
     notes: "Changes nothing. Exits with 0 if all is well, 3 for warnings, 1 for errors.",

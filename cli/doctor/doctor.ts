@@ -4,6 +4,9 @@ import type { DoctorOptions, Finding } from "../../replication/doctor_finding.ts
 import { judge } from "../../replication/doctor_findings.ts";
 import { readDoctor } from "../../replication/doctor_readings.ts";
 import { DOCTOR_FLAGS, DOCTOR_OPTIONS } from "../command_flags.ts";
+import { parseRequestedTable } from "../../shapes/definition.ts";
+import { InvalidRequestError } from "../../shapes/errors.ts";
+import type { TableName } from "../../shapes/table.ts";
 import type { CommandIo } from "../command_io.ts";
 import type { GivenFlags } from "../command_line.ts";
 import { UsageError } from "../usage_error.ts";
@@ -17,11 +20,12 @@ const EXIT_CODES = { ok: 0, error: 1, warning: 3 } as const;
 
 /** Resolves with the exit code: 0 if all is well, 3 for warnings only, 1 for errors. */
 export async function runDoctor(given: GivenFlags, io: CommandIo): Promise<number> {
-  const { isJson } = readFlags("doctor", DOCTOR_FLAGS, given, io.env);
+  const { isJson, tables } = readFlags("doctor", DOCTOR_FLAGS, given, io.env);
   const config = readConfig(given, io);
   const result = await readDoctor({
     url: databaseUrl(config, config.databaseUrl),
     streamId: config.streamId,
+    tables: tables.map(readTableName),
     nowMs: io.nowMs,
   });
   const options: DoctorOptions = {
@@ -31,6 +35,15 @@ export async function runDoctor(given: GivenFlags, io: CommandIo): Promise<numbe
   const findings = judge(result, options);
   io.out(isJson ? formatDoctorJson(findings) : formatDoctor(findings, io.paintOut));
   return EXIT_CODES[worstOf(findings)];
+}
+
+function readTableName(text: string): TableName {
+  try {
+    return parseRequestedTable(text);
+  } catch (error) {
+    if (!(error instanceof InvalidRequestError)) throw error;
+    throw new UsageError(`--table: ${Object.values(error.errors).flat().join(", ")}`, "doctor");
+  }
 }
 
 function worstOf(findings: readonly Finding[]): Finding["severity"] {
