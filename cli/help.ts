@@ -86,12 +86,16 @@ export const COMMANDS: Readonly<Record<CommandName, CommandDoc>> = {
     examples: ["electric-ts help serve"],
     notes: "",
   },
-  version: { summary: "Shows version and commit", examples: ["electric-ts version"], notes: "" },
+  version: {
+    summary: "Shows version, commit and runtime",
+    examples: ["electric-ts version"],
+    notes: "",
+  },
 };
 
 /** What `version` prints; ends with a newline. */
 export function formatVersion(): string {
-  return `electric-ts ${VERSION} (${COMMIT})\n`;
+  return `electric-ts ${VERSION} (${COMMIT}, Deno ${Deno.version.deno})\n`;
 }
 
 /** Help of a command, or of all of it; ends with a newline. */
