@@ -94,6 +94,8 @@ const param: ValueType<Param> = {
   format: ({ place, value }) => `${place}=${value}`,
 };
 
+const replica = oneOf<"default" | "full">(["default", "full"]);
+
 const URL_FLAG = one("url", serverUrl, undefined, "Where the server is", {
   env: ["ELECTRIC_URL"],
   initialDoc: "http://localhost:3000, or the port of ELECTRIC_PORT",
@@ -101,8 +103,17 @@ const URL_FLAG = one("url", serverUrl, undefined, "Where the server is", {
 
 const JSON_FLAG = toggle("json", "Prints JSON for programs");
 
+const SECRET_FLAG = one(
+  "secret",
+  text,
+  undefined,
+  "The secret of the server; better left to the variable",
+  { env: ["ELECTRIC_SECRET"], isSecret: true },
+);
+
 export const STATUS_FLAGS = {
   url: URL_FLAG,
+  secret: SECRET_FLAG,
   isJson: JSON_FLAG,
   isWatch: toggle("watch", "Looks again every 2 s and redraws in place, until Ctrl-C"),
   isExitCode: toggle(
@@ -123,7 +134,7 @@ export const TAIL_FLAGS = {
   columns: one("columns", text, undefined, "Only these columns, with commas between them"),
   replica: one(
     "replica",
-    oneOf<"default" | "full">(["default", "full"]),
+    replica,
     "default" as const,
     "full: updates with their old values, deletes with all of the row",
     { initialDoc: "default" },
@@ -144,13 +155,43 @@ export const TAIL_FLAGS = {
   isJson: toggle("json", "One JSON object a line, as when the output is not a terminal"),
   isSse: toggle("sse", "Changes come as an event stream, not by long polls"),
   url: URL_FLAG,
-  secret: one("secret", text, undefined, "The secret of the server; better left to the variable", {
-    env: ["ELECTRIC_SECRET"],
+  secret: SECRET_FLAG,
+} satisfies FlagTable;
+
+export const INSPECT_FLAGS = {
+  isList: toggle("list", "Lists all shapes"),
+  sort: one("sort", text, "table", "Sorts the list by a field of its JSON, such as log_bytes", {
+    initialDoc: "table",
+  }),
+  table: one("table", text, undefined, "Names the shape by its table"),
+  where: one("where", text, undefined, "And by its condition"),
+  params: list("param", param, "A value of $1, $2, … in the condition"),
+  columns: one("columns", text, undefined, "And by its columns, with commas between them"),
+  replica: one("replica", replica, undefined, "And by what its changes carry"),
+  hasRows: toggle("rows", "Shows the rows that a client of the shape has"),
+  hasLog: toggle("log", "Shows the log, item by item"),
+  hasChunks: toggle("chunks", "Shows the size of each chunk"),
+  key: one("key", text, undefined, "Shows what the log tells of one row"),
+  isVerified: toggle("verify", "Compares the rows with the database's and exits 1 if they differ"),
+  isJson: JSON_FLAG,
+  url: URL_FLAG,
+  secret: SECRET_FLAG,
+  storageDir: one(
+    "storage-dir",
+    text,
+    undefined,
+    "Looks into the storage of a stopped server instead",
+  ),
+  databaseUrl: one("database-url", text, undefined, "The database to verify with", {
+    env: ["DATABASE_URL"],
     isSecret: true,
   }),
 } satisfies FlagTable;
 
-export const DOCTOR_FLAGS = { isJson: JSON_FLAG } satisfies FlagTable;
+export const DOCTOR_FLAGS = {
+  tables: list("table", text, "A table to examine that need not be published yet"),
+  isJson: JSON_FLAG,
+} satisfies FlagTable;
 
 /** Options of the server that `doctor` goes by. */
 export const DOCTOR_OPTIONS: readonly string[] = [

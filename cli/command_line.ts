@@ -6,10 +6,10 @@ import {
   DOCTOR_FLAGS,
   DOCTOR_OPTIONS,
   type FlagTable,
+  INSPECT_FLAGS,
   STATUS_FLAGS,
   TAIL_FLAGS,
 } from "./command_flags.ts";
-import { INSPECT_FLAGS } from "./inspect/inspect_options.ts";
 import { formatInitial, listOptions } from "./options.ts";
 import { formatSuggestion, suggest } from "./suggest.ts";
 import { UsageError } from "./usage_error.ts";
@@ -43,8 +43,11 @@ export type Command =
   }
   | { readonly kind: "demo"; readonly flags: ReadonlyMap<string, string> }
   | { readonly kind: "status" | "tail" | "doctor"; readonly given: GivenFlags }
-  /** It reads its own arguments. */
-  | { readonly kind: "inspect-shape"; readonly args: readonly string[] }
+  | {
+    readonly kind: "inspect-shape";
+    readonly given: GivenFlags;
+    readonly handle: string | undefined;
+  }
   | { readonly kind: "completions"; readonly shell: Shell }
   | { readonly kind: "help"; readonly topic: CommandName | undefined }
   | { readonly kind: "version" };
@@ -96,7 +99,7 @@ const FLAGS_OF: Readonly<Record<CommandName, () => readonly Flag[]>> = {
   demo: () => optionFlags((name) => DEMO_OPTIONS.includes(name)),
   status: () => tableFlags(STATUS_FLAGS),
   tail: () => tableFlags(TAIL_FLAGS),
-  "inspect-shape": inspectFlags,
+  "inspect-shape": () => tableFlags(INSPECT_FLAGS),
   doctor: () => [
     ...tableFlags(DOCTOR_FLAGS),
     ...optionFlags((name) => DOCTOR_OPTIONS.includes(name)),
@@ -127,31 +130,22 @@ function tableFlags(table: FlagTable): readonly Flag[] {
   }));
 }
 
-/** The common ones have been told of. */
-function inspectFlags(): readonly Flag[] {
-  return INSPECT_FLAGS.filter(({ name }) => name !== "help").map(({ name, value, doc }) => ({
-    name,
-    isBoolean: value === undefined,
-    typeName: value ?? "boolean",
-    doc,
-    origin: "",
-  }));
-}
-
 function formatOrigin({ env = [], initialDoc }: CommandFlag<unknown>): string {
   return [...env, ...initialDoc ? [`default: ${initialDoc}`] : []].join("; ");
 }
 
+/** Commands that take a word of their own. */
+const WITH_OPERAND: readonly CommandName[] = ["help", "completions", "inspect-shape"];
+
 /** Throws `UsageError`. */
 export function parseCommandLine(args: readonly string[]): Command {
   const name = readCommandName(args);
-  if (name === "inspect-shape") return { kind: name, args: args.slice(1) };
   const { given, positionals } = parseFlags(name, args);
   const flags = new Map([...given].map(([flag, texts]) => [flag, texts[texts.length - 1]]));
   if (flags.has("version")) return { kind: "version" };
   if (flags.has("help") || name === undefined) return { kind: "help", topic: name };
   const [, ...operands] = positionals;
-  const extra = operands[name === "help" || name === "completions" ? 1 : 0];
+  const extra = operands[WITH_OPERAND.includes(name) ? 1 : 0];
   if (extra !== undefined) throw new UsageError(`Unexpected argument "${extra}"`, name);
   const [operand] = operands;
   switch (name) {
@@ -163,6 +157,8 @@ export function parseCommandLine(args: readonly string[]): Command {
     case "tail":
     case "doctor":
       return { kind: name, given };
+    case "inspect-shape":
+      return { kind: name, given, handle: operand };
     case "serve":
       return {
         kind: "serve",

@@ -1,7 +1,6 @@
 /** What `help`, `--help` and `version` print. */
 
 import { COMMAND_NAMES, type CommandName, type Flag, flagsOf } from "./command_line.ts";
-import { INSPECT_EXAMPLES } from "./inspect/inspect_options.ts";
 import build from "./build.json" with { type: "json" };
 import manifest from "../deno.json" with { type: "json" };
 
@@ -35,10 +34,12 @@ export const COMMANDS: Readonly<Record<CommandName, CommandDoc>> = {
     examples: [
       "electric-ts status",
       "electric-ts status --url https://sync.example.com --watch",
+      "ELECTRIC_SECRET=choose-one electric-ts status",
       "electric-ts status --exit-code >/dev/null && echo live",
     ],
     notes:
-      "Exits with 0, or with 5 if there is no answer within 5 s; by the mode with --exit-code.",
+      "With the secret it shows requests, storage and memory, too. Exits with 0, or with 5 if there " +
+      "is no answer within 5 s; by the mode with --exit-code.",
   },
   tail: {
     summary: "Follows the rows and changes of tables",
@@ -54,14 +55,22 @@ export const COMMANDS: Readonly<Record<CommandName, CommandDoc>> = {
     summary: "Checks whether a Postgres has all that serve needs, and tells what mends it",
     examples: [
       "DATABASE_URL=postgresql://user:password@localhost/app electric-ts doctor",
+      "electric-ts doctor --table issues --table 'app.\"Orders\"'",
       "electric-ts doctor --replication-stream-id blue --json",
     ],
     notes: "Changes nothing. Exits with 0 if all is well, 3 for warnings, 1 for errors.",
   },
   "inspect-shape": {
     summary: "Shows what a server, or its storage, has of a shape",
-    examples: INSPECT_EXAMPLES,
-    notes: "With --verify it exits with 1 if the rows differ from the database's.",
+    examples: [
+      "electric-ts inspect-shape --list --sort log_bytes",
+      "electric-ts inspect-shape --table issues --where 'project = 7' --rows",
+      'electric-ts inspect-shape 81245370-1764000000000000 --key \'"public"."issues"/"1"\'',
+      "electric-ts inspect-shape --table issues --verify --database-url postgresql://localhost/app",
+      "electric-ts inspect-shape --list --storage-dir ./persistent",
+    ],
+    notes: "Name one shape: by its HANDLE or by --table; or pass --list. With --verify it exits " +
+      "with 1 if the rows differ from the database's.",
   },
   completions: {
     summary: "Prints a script that completes commands and flags in bash, zsh or fish",
@@ -77,12 +86,16 @@ export const COMMANDS: Readonly<Record<CommandName, CommandDoc>> = {
     examples: ["electric-ts help serve"],
     notes: "",
   },
-  version: { summary: "Shows version and commit", examples: ["electric-ts version"], notes: "" },
+  version: {
+    summary: "Shows version, commit and runtime",
+    examples: ["electric-ts version"],
+    notes: "",
+  },
 };
 
 /** What `version` prints; ends with a newline. */
 export function formatVersion(): string {
-  return `electric-ts ${VERSION} (${COMMIT})\n`;
+  return `electric-ts ${VERSION} (${COMMIT}, Deno ${Deno.version.deno})\n`;
 }
 
 /** Help of a command, or of all of it; ends with a newline. */

@@ -39,3 +39,9 @@ export function formatCount(count: number): string {
 export function formatNumberOf(count: number, singular: string): string {
   return `${formatCount(count)} ${singular}${count === 1 ? "" : "s"}`;
 }
+
+/** `0`, `0.52`, `41.3`, `12,345`. */
+export function formatRate(perSecond: number): string {
+  if (perSecond >= 100) return formatCount(Math.round(perSecond));
+  return String(Number(perSecond.toFixed(perSecond >= 10 ? 1 : 2)));
+}

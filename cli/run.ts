@@ -79,19 +79,19 @@ async function runTool(command: Tool, io: CommandIo): Promise<number> {
       return EXIT_OK;
     }
     case "status": {
-      const { runStatus } = await import("./status.ts");
+      const { runStatus } = await import("./status/status.ts");
       return await untilInterrupt((signal) => runStatus(command.given, io, signal));
     }
     case "tail": {
-      const { runTail } = await import("./tail.ts");
+      const { runTail } = await import("./tail/tail.ts");
       return await untilInterrupt((signal) => runTail(command.given, io, signal));
     }
     case "inspect-shape": {
-      const { runInspectShape } = await import("./inspect_shape.ts");
-      return await runInspectShape(command.args, { env: io.env, write: io.out });
+      const { runInspectShape } = await import("./inspect/inspect_shape.ts");
+      return await runInspectShape(command, io);
     }
     case "doctor": {
-      const { runDoctor } = await import("./doctor.ts");
+      const { runDoctor } = await import("./doctor/doctor.ts");
       return await runDoctor(command.given, io);
     }
   }
@@ -155,7 +155,7 @@ async function runDemo(
   if (Deno.build.standalone) throw new Error(NO_DEMO);
   // The demo is its own world: only its flags are looked at.
   const flags = new Map([["insecure", "true"], ["log-level", "warn"], ...command.flags]);
-  const { demo, DEMO_DATABASE_URL } = await import("./demo.ts");
+  const { demo, DEMO_DATABASE_URL } = await import("./demo/demo.ts");
   flags.set("database-url", DEMO_DATABASE_URL);
   const resolved = resolveConfig({ flags, env: {}, file: undefined, readText: () => "" });
   if (resolved.problems.length > 0) throw new UsageError(resolved.problems.join("\n"), "demo");

@@ -8,6 +8,7 @@ import { openKv } from "@deno/kv";
 import { ReplicationHealth } from "../replication/health.ts";
 import type { PostgresSource } from "../replication/source.ts";
 import type { StreamSink } from "../replication/stream_sink.ts";
+import type { ReadProcess } from "../server/admin_status.ts";
 import { createHandler, type Handler } from "../server/handler.ts";
 import { listen } from "../server/listen.ts";
 import { metricsOnly, type WriteMetrics } from "../server/metrics.ts";
@@ -27,18 +28,18 @@ import type { TraceWork } from "../shapes/tracing.ts";
 import { TailBudget } from "../shapes/log/tail.ts";
 import { Refresher } from "../shapes/reconcile/refresher.ts";
 import { loadParser } from "../shapes/where/parse.ts";
-import { formatExposition } from "./exposition.ts";
+import { formatExposition } from "./metrics/exposition.ts";
 import { VERSION } from "./help.ts";
 import type { LineLogger } from "./logger.ts";
-import { describeMetrics } from "./metrics.ts";
+import { describeMetrics } from "./metrics/metrics.ts";
 import type { ServeConfig } from "./options.ts";
 import { databaseUrl, openPostgres } from "./open_postgres.ts";
-import { readFigures } from "./read_figures.ts";
+import { readFigures, readProcess } from "./metrics/read_figures.ts";
 import { Port, serverConfig } from "./port.ts";
 import { STORAGE_FILE } from "./inspect/storage_files.ts";
 import { countRequests } from "./request_activity.ts";
 import { holdStorage, type StorageHold } from "./standby.ts";
-import { claimStorageFormat } from "./storage_format.ts";
+import { claimStorageFormat } from "./storage/storage_format.ts";
 import { StreamIntake } from "./stream_intake.ts";
 import { openTracing, type Tracing } from "./tracing.ts";
 import { warmUp } from "./warm_up.ts";
@@ -117,12 +118,12 @@ async function serveHeld(
     onMode: (mode) => catalog.setMode(mode),
   });
   const status = () => describeService(catalog, refresher, health);
-  const { storageDir } = config;
-  const sources = { catalog, ingest, refresher, store, status, storageDir };
+  const sources = { catalog, ingest, refresher, store, status, storageDir: config.storageDir };
   const metrics: WriteMetrics = async (http) =>
     formatExposition(describeMetrics(await readFigures(sources, http)));
   const admin = openAdmin(config, catalog, refresher);
-  const api = { service: catalog, status, metrics, admin, health, tracing };
+  const process: ReadProcess = () => readProcess(sources);
+  const api = { service: catalog, status, metrics, admin, process, health, tracing };
   const handler = openHandler(config, api, logger, ending);
   const port = hold?.port ?? new Port(config, handler, ending);
   port.show(handler);
@@ -313,11 +314,12 @@ async function openStore(
 /** What answers on the port; opens the other one, for metrics, if there is to be one. */
 function openHandler(
   config: ServeConfig,
-  { service, status, metrics, admin, health, tracing }: {
+  { service, status, metrics, admin, process, health, tracing }: {
     service: Catalog;
     status: () => StatusReport;
     metrics: WriteMetrics;
     admin: ShapeAdmin;
+    process: ReadProcess;
     health: ReplicationHealth;
     tracing: Tracing | undefined;
   },
@@ -329,6 +331,7 @@ function openHandler(
     status,
     metrics,
     admin,
+    process,
     config: serverConfig(config),
     logger: logger.with({ component: "http" }),
     shutdown,

@@ -15,9 +15,14 @@ import { isFile, STORAGE_FILE } from "./inspect/storage_files.ts";
 import type { LineLogger } from "./logger.ts";
 import type { ServeConfig } from "./options.ts";
 import { Port, serverConfig } from "./port.ts";
-import { checkStorageFormat } from "./storage_format.ts";
-import { awaitStorageLock, lockStorage, readHolder, StorageLockedError } from "./storage_lock.ts";
-import { StorageVersion } from "./storage_version.ts";
+import { checkStorageFormat } from "./storage/storage_format.ts";
+import {
+  awaitStorageLock,
+  lockStorage,
+  readHolder,
+  StorageLockedError,
+} from "./storage/storage_lock.ts";
+import { StorageVersion } from "./storage/storage_version.ts";
 
 /** The storage is ours until the lock is disposed of. */
 export interface StorageHold {
@@ -137,7 +142,8 @@ function describe({ mode, size }: StandbyCatalog): StatusReport {
       confirmedLagMs: undefined,
       lastProgressMs: undefined,
       slot: undefined,
+      publication: undefined,
     },
-    shapes: { total: size, live: 0, snapshotting: 0, reconciling: 0, behind: size },
+    shapes: { total: size, live: 0, snapshotting: 0, reconciling: 0, behind: size, slow: 0 },
   };
 }

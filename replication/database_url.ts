@@ -1,7 +1,8 @@
 /**
  * Connection strings: `postgresql://user:password@host:port/database?name=value`, by libpq's
  * rules (https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS), except
- * that unknown parameters are ignored and nothing is taken from the environment.
+ * that unknown parameters are ignored, unless they demand a protection that we do not have, and
+ * nothing is taken from the environment.
  */
 
 /** `allow` is dialled like `prefer`: it reaches the same servers and is never the weaker of the two. */
@@ -41,6 +42,17 @@ const SSL_MODES: readonly string[] = [
   "verify-full",
 ];
 
+/** Demands that the driver can't meet: ignoring them would make a connection weaker than was asked. */
+const DEMANDS: readonly (readonly [name: string, isDemand: RegExp, instead: string])[] = [
+  [
+    "channel_binding",
+    /^require$/,
+    'leave it out, and let sslmode "verify-full" tell who the server is',
+  ],
+  ["gssencmode", /^require$/, 'leave it out, and encrypt by sslmode "verify-full"'],
+  ["require_auth", /./, "leave it out, and let pg_hba.conf say how roles prove who they are"],
+];
+
 const CONNECT_TIMEOUT_DEFAULT_MS = 10_000;
 const PORT_DEFAULT = 5432;
 const GRAMMAR = /^postgres(?:ql)?:\/\/(?:([^/?]*)@)?([^/?@]*)(?:\/([^?]*))?(?:\?(.*))?$/s;
@@ -57,6 +69,7 @@ export function parseDatabaseUrl(text: string): DatabaseUrl {
     throw new SyntaxError('Database URL has a "/" or "?" before its last "@": write %2F or %3F');
   }
   const parameters = parseParameters(query);
+  refuseDemands(parameters);
   const colon = userInfo.indexOf(":");
   const user = parameters.get("user") ??
     (decode(colon < 0 ? userInfo : userInfo.slice(0, colon), "user") || "postgres");
@@ -112,6 +125,15 @@ function parseParameters(query: string): Map<string, string> {
     if (value !== "") parameters.set(name, value);
   }
   return parameters;
+}
+
+function refuseDemands(parameters: ReadonlyMap<string, string>): void {
+  for (const [name, isDemand, instead] of DEMANDS) {
+    if (!isDemand.test(parameters.get(name) ?? "")) continue;
+    throw new SyntaxError(
+      `Database URL demands ${name}, which is not supported: ${instead}`,
+    );
+  }
 }
 
 function parseHosts(text: string, ports: string | undefined): DatabaseHost[] {

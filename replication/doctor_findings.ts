@@ -3,6 +3,7 @@
 import { type DoctorOptions, fault, type Finding, ok, warning } from "./doctor_finding.ts";
 import type { DoctorReadings, DoctorResult, Failure } from "./doctor_readings.ts";
 import { judgePublication, judgeSlot, judgeTables } from "./doctor_objects.ts";
+import { judgeWanted } from "./doctor_tables.ts";
 import { policyFor } from "./postgres_error.ts";
 import { quoteIdent } from "./sql_text.ts";
 
@@ -28,6 +29,7 @@ export function judge(result: DoctorResult, options: DoctorOptions): readonly Fi
     ...judgePublication(readings, options),
     ...judgeSlot(readings),
     ...judgeTables(readings, options),
+    ...judgeWanted(readings, options),
   ];
 }
 

@@ -92,7 +92,8 @@ export function judgeTables(
   return [ok("tables", tables.length === 0 ? "none published yet" : `${tables.length} published`)];
 }
 
-function judgeTable(table: TableState, { isManual }: DoctorOptions): readonly Finding[] {
+/** What ails it, published or not. */
+export function judgeTable(table: TableState, { isManual }: DoctorOptions): readonly Finding[] {
   const found: Finding[] = [];
   if (table.isPartial) {
     found.push(fault(

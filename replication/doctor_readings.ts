@@ -11,13 +11,18 @@ import {
   parsePublicationState,
   type PublicationState,
   publicationStateSql,
+  type TableState,
 } from "./publication_state.ts";
 import { type SetupNames, setupNames } from "./setup_plan.ts";
+import type { Table, TableName } from "../shapes/table.ts";
+import { describeTable } from "./inspect.ts";
 import { quoteLiteral } from "./sql_text.ts";
 
 export interface DoctorRequest {
   readonly url: DatabaseUrl;
   readonly streamId: string;
+  /** To be looked at whether they are published or not. */
+  readonly tables: readonly TableName[];
   readonly nowMs: () => number;
 }
 
@@ -35,7 +40,9 @@ export interface DoctorReadings {
   /** Null when there is no publication of that name. */
   readonly publication: PublicationReading | null;
   readonly slot: SlotReading | null;
+  /** Those that are published and were not asked for by name. */
   readonly tables: PublicationState["tables"];
+  readonly wanted: readonly WantedTable[];
   /** Schema-qualified, quoted names of tables that can't be read in full. */
   readonly unreadable: readonly UnreadableTable[];
   /** Why a connection in replication mode is refused; undefined if it is not. */
@@ -76,6 +83,8 @@ export interface SessionReading {
 export interface PublicationReading {
   readonly isOwned: boolean;
   readonly isComplete: boolean;
+  /** It publishes stored generated columns, which it can from Postgres 18 on. */
+  readonly hasGenerated: boolean;
 }
 
 export interface SlotReading {
@@ -84,6 +93,15 @@ export interface SlotReading {
   readonly isActive: boolean;
   readonly walStatus: string | null;
   readonly retainedBytes: number | null;
+}
+
+/** A table that was asked for by name. */
+export interface WantedTable {
+  readonly name: TableName;
+  /** Undefined if there is none. */
+  readonly table: Table | undefined;
+  /** Undefined for what can't be published. */
+  readonly state: TableState | undefined;
 }
 
 export interface UnreadableTable {
@@ -143,10 +161,13 @@ async function read(sql: Sql, request: DoctorRequest): Promise<DoctorReadings> {
   const session = await readSession(sql, request);
   const server = await readJson<ServerReading>(sql, SERVER_SQL);
   const publication = quoteLiteral(names.publication);
-  const oids = await readPublishedOids(sql, publication);
+  const found = await readWanted(sql, request.tables);
+  const published = await readPublishedOids(sql, publication);
+  const oids = [...new Set([...published, ...found.flatMap(({ table }) => table?.oid ?? [])])];
   const stateText = oids.length > 0
     ? await readText(sql, publicationStateSql(names.publication, oids, server.version))
     : '{"tables":[]}';
+  const states = parsePublicationState(stateText).tables;
   return {
     names,
     server,
@@ -154,7 +175,11 @@ async function read(sql: Sql, request: DoctorRequest): Promise<DoctorReadings> {
     role: await readJson<RoleReading>(sql, ROLE_SQL),
     publication: await readJson(sql, publicationSql(publication)),
     slot: await readJson(sql, slotSql(quoteLiteral(names.slot))),
-    tables: parsePublicationState(stateText).tables,
+    tables: states.filter(({ oid }) => !found.some(({ table }) => table?.oid === oid)),
+    wanted: found.map((one) => ({
+      ...one,
+      state: states.find(({ oid }) => oid === one.table?.oid),
+    })),
     unreadable: await readUnreadable(sql, oids),
     replicationFailure: await tryReplication(request),
   };
@@ -204,7 +229,8 @@ FROM pg_catalog.pg_roles r WHERE r.rolname = current_user`;
 function publicationSql(publication: string): string {
   return `SELECT pg_catalog.json_build_object(
   'isOwned', pg_catalog.pg_has_role(p.pubowner, 'USAGE'),
-  'isComplete', p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate)::text AS answer
+  'isComplete', p.pubinsert AND p.pubupdate AND p.pubdelete AND p.pubtruncate,
+  'hasGenerated', pg_catalog.to_jsonb(p) ->> 'pubgencols' = 's')::text AS answer
 FROM pg_catalog.pg_publication p WHERE p.pubname = ${publication}`;
 }
 
@@ -225,6 +251,12 @@ async function readPublishedOids(sql: Sql, publication: string): Promise<readonl
     WHERE t.pubname = ${publication}`,
   );
   return rows.map(({ oid }) => oid);
+}
+
+async function readWanted(sql: Sql, names: readonly TableName[]) {
+  const found: Omit<WantedTable, "state">[] = [];
+  for (const name of names) found.push({ name, table: await describeTable(sql, name) });
+  return found;
 }
 
 async function readUnreadable(

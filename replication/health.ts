@@ -190,7 +190,7 @@ export class ReplicationHealth {
       state: this.#state,
       probe: this.#probe,
       stream: this.#replicator.stream?.progress,
-      slot: this.#replicator.slotName,
+      names: this.#replicator.names,
       maxRetainedBytes: this.#options.maxRetainedBytes,
       caughtUpMs: this.#caughtUpMs,
       confirmedUpMs: this.#confirmedUpMs,

@@ -19,6 +19,7 @@ import {
 import { runSetup } from "./setup.ts";
 import {
   type GapCause,
+  type SetupNames,
   setupNames,
   type SetupState,
   type SetupStep,
@@ -101,8 +102,8 @@ export class Replicator {
     this.#outageSinceMs = this.#now();
   }
 
-  get slotName(): string {
-    return setupNames(this.#options.streamId).slot;
+  get names(): SetupNames {
+    return setupNames(this.#options.streamId);
   }
 
   /** The stream that runs. */

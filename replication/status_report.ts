@@ -1,8 +1,14 @@
 /** What the status endpoint tells about Postgres, from what was seen last. Pure. */
 
-import type { ConnectionStatus, ReplicationStatus, SlotStatus } from "../shapes/status.ts";
+import type {
+  ConnectionStatus,
+  PublicationStatus,
+  ReplicationStatus,
+  SlotStatus,
+} from "../shapes/status.ts";
 import type { ModeState } from "./mode_machine.ts";
 import type { Probe } from "./probe.ts";
+import type { SetupNames } from "./setup_plan.ts";
 import type { StreamProgress } from "./stream.ts";
 import { budgetBytes, retainedBytes } from "./wal_budget.ts";
 
@@ -12,7 +18,7 @@ export interface HealthView {
   readonly probe: Probe | undefined;
   /** Undefined when no stream runs. */
   readonly stream: StreamProgress | undefined;
-  readonly slot: string;
+  readonly names: SetupNames;
   /** Undefined without a limit of ours. */
   readonly maxRetainedBytes: number | undefined;
   /** When the stream was last seen to have all that the server had. */
@@ -56,6 +62,7 @@ export function replicationStatus(view: HealthView): ReplicationStatus {
     confirmedLagMs: lagSince(confirmedLagBytes, confirmedUpMs, nowMs),
     lastProgressMs: stream === undefined ? undefined : nowMs - stream.lastReceivedMs,
     slot: slotStatus(view),
+    publication: publicationStatus(view),
   };
 }
 
@@ -73,17 +80,27 @@ function lagSince(
   return sinceMs === undefined ? undefined : nowMs - sinceMs;
 }
 
-function slotStatus({ probe, slot: name, maxRetainedBytes }: HealthView): SlotStatus | undefined {
+function slotStatus({ probe, names, maxRetainedBytes }: HealthView): SlotStatus | undefined {
   if (probe === undefined) return undefined;
   const { slot } = probe;
   return {
-    name,
+    name: names.slot,
     state: slotState(probe),
     walStatus: slot?.walStatus,
     retainedBytes: slot && retainedBytes(probe),
     safeBytes: slot?.safeBytes,
     budgetBytes: budgetBytes(probe, maxRetainedBytes),
   };
+}
+
+function publicationStatus({ probe, names }: HealthView): PublicationStatus | undefined {
+  if (probe === undefined) return undefined;
+  return { name: names.publication, state: publicationState(probe) };
+}
+
+function publicationState({ publication }: Probe): PublicationStatus["state"] {
+  if (publication === undefined) return "missing";
+  return publication.isComplete ? "complete" : "incomplete";
 }
 
 function slotState({ slot }: Probe): SlotStatus["state"] {

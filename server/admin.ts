@@ -26,6 +26,8 @@ export interface AdminShape {
   readonly head: string;
   readonly snapshot_bytes: number;
   readonly log_bytes: number;
+  /** False once a chunk has ended: it counts as its least size. */
+  readonly log_bytes_exact: boolean;
   readonly appended_changes: number;
   readonly appended_bytes: number;
   /** Null in a storage that nothing serves. */
@@ -109,6 +111,7 @@ export function describeShape(summary: ShapeSummary, waiters: number): AdminShap
     head: formatOffset(shape.head),
     snapshot_bytes: summary.snapshotBytes,
     log_bytes: summary.logBytes,
+    log_bytes_exact: summary.isLogBytesExact,
     appended_changes: summary.appendedChanges,
     appended_bytes: summary.appendedBytes,
     last_used: summary.lastUsedMs === undefined ? null : new Date(summary.lastUsedMs).toISOString(),

@@ -3,6 +3,7 @@ import type { Logger } from "../shapes/ports.ts";
 import type { ServedShape, ShapeService } from "../shapes/service.ts";
 import type { DefinitionRequest } from "../shapes/service.ts";
 import type { StatusReport } from "../shapes/status.ts";
+import type { ReadProcess } from "./admin_status.ts";
 import { Admission } from "./admission.ts";
 import type { ServerConfig } from "./config.ts";
 import { type DeadlineClock, Deadlines, systemClock } from "./deadlines.ts";
@@ -20,8 +21,9 @@ export interface HandlerOptions {
   readonly status: () => StatusReport;
   /** Without it there is no `/metrics`. */
   readonly metrics?: WriteMetrics;
-  /** Without it there is no `/admin`. */
+  /** Without them there is no `/admin/shapes` and no `/admin/status`. */
   readonly admin?: ShapeAdmin;
+  readonly process?: ReadProcess;
   readonly config: ServerConfig;
   readonly logger: Logger;
   /** Milliseconds since the epoch. */
@@ -40,6 +42,7 @@ export interface ServerContext {
   readonly status: () => StatusReport;
   readonly metrics: WriteMetrics | undefined;
   readonly admin: ShapeAdmin | undefined;
+  readonly process: ReadProcess | undefined;
   readonly meter: RequestMeter;
   readonly config: ServerConfig;
   readonly logger: Logger;
@@ -58,7 +61,7 @@ export interface ServerContext {
 }
 
 export function openContext(options: HandlerOptions): ServerContext {
-  const { service, status, metrics, admin, config, logger, shutdown } = options;
+  const { service, status, metrics, admin, process, config, logger, shutdown } = options;
   const now = options.now ?? Date.now;
   const random = options.random ?? Math.random;
   const deadlines = new Deadlines(options.clock ?? systemClock(now));
@@ -70,6 +73,7 @@ export function openContext(options: HandlerOptions): ServerContext {
     status,
     metrics,
     admin,
+    process,
     meter: new RequestMeter(),
     config,
     logger,

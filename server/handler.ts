@@ -1,4 +1,5 @@
 import type { ServedShape } from "../shapes/service.ts";
+import { adminStatusAnswer } from "./admin_status.ts";
 import { shapeDetailAnswer, shapesAnswer } from "./admin.ts";
 import type { AdmissionKind, Permit } from "./admission.ts";
 import type { Answer } from "./answer.ts";
@@ -50,6 +51,7 @@ export function handleRequest(
     case "preflight":
       return toResponse(context, preflightAnswer(request), "shape", echo);
     case "metrics":
+    case "adminStatus":
     case "adminShapes":
     case "adminShape":
       return handleOperator(context, route, target.query, echo);
@@ -60,7 +62,7 @@ export function handleRequest(
 
 type ProbeKind = Exclude<
   Route["kind"],
-  "shape" | "deleteShape" | "preflight" | "metrics" | "adminShapes" | "adminShape"
+  "shape" | "deleteShape" | "preflight" | OperatorRoute["kind"]
 >;
 
 /** What needs no waiting and no secret. */
@@ -84,7 +86,7 @@ function answerProbe(context: ServerContext, kind: ProbeKind, rawQuery: string):
   }
 }
 
-type OperatorRoute = Route & { kind: "metrics" | "adminShapes" | "adminShape" };
+type OperatorRoute = Route & { kind: "metrics" | "adminStatus" | "adminShapes" | "adminShape" };
 
 async function handleOperator(
   context: ServerContext,
@@ -109,10 +111,16 @@ function answerOperator(
   route: OperatorRoute,
   query: QueryMap,
 ): Answer | Promise<Answer> {
-  const { metrics, admin, service, holds } = context;
+  const { metrics, admin, process, service, holds } = context;
   switch (route.kind) {
     case "metrics":
       return metrics ? metricsAnswer(metrics, httpFigures(context)) : notFoundAnswer();
+    case "adminStatus": {
+      const uptimeMs = performance.now();
+      return process
+        ? adminStatusAnswer(process, context.status(), httpFigures(context), uptimeMs)
+        : notFoundAnswer();
+    }
     case "adminShapes":
       return admin ? shapesAnswer(admin, service, holds, query) : notFoundAnswer();
     case "adminShape":

@@ -100,7 +100,7 @@ export function toResponse(
     status: answer.status,
   });
   setup.headers.write(response.headers, answer, route, echo);
-  setup.meter.note(echo.metered, answer.status, (performance.now() - echo.startMs) / 1000);
+  setup.meter.note(echo.metered, answer.status, echo.startMs, performance.now());
   if (route === "fallbackShape") setup.meter.fallbackAnswers++;
   return response;
 }

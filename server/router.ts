@@ -13,6 +13,7 @@ export type Route =
   | { readonly kind: "deleteShape" }
   | { readonly kind: "preflight" }
   | { readonly kind: "metrics" }
+  | { readonly kind: "adminStatus" }
   | { readonly kind: "adminShapes" }
   | { readonly kind: "adminShape"; readonly handle: string }
   | { readonly kind: "notFound" };
@@ -24,6 +25,7 @@ type ReadKind =
   | "probeLive"
   | "probeReady"
   | "metrics"
+  | "adminStatus"
   | "adminShapes";
 
 const { version, health, status, live, ready, metrics, admin, shapes } = ROUTE_SEGMENTS;
@@ -32,6 +34,7 @@ const { version, health, status, live, ready, metrics, admin, shapes } = ROUTE_S
 const READ_ROUTES: ReadonlyMap<string, ReadKind> = new Map([
   ["", "root"],
   [metrics, "metrics"],
+  [`${admin}/${status}`, "adminStatus"],
   [`${admin}/${shapes}`, "adminShapes"],
   [`${version}/${health}`, "health"],
   [`${version}/${status}`, "status"],
@@ -106,6 +109,7 @@ function isRead(method: string): boolean {
 const GUARDED: ReadonlySet<Route["kind"]> = new Set([
   "shape",
   "deleteShape",
+  "adminStatus",
   "adminShapes",
   "adminShape",
 ]);

@@ -24,8 +24,9 @@ export interface ShapeSummary {
   /** Nothing keeps it fresh: comparing it took longer than it may the last time. */
   readonly isSlow: boolean;
   readonly snapshotBytes: number;
-  /** Closed chunks count as what they hold at least, the open one exactly. */
+  /** Exact until a chunk has been closed: one counts as what it holds at least. */
   readonly logBytes: number;
+  readonly isLogBytesExact: boolean;
   /** Appended to the log since the process started. */
   readonly appendedChanges: number;
   readonly appendedBytes: number;

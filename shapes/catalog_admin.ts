@@ -61,6 +61,7 @@ export class CatalogAdmin implements ShapeAdmin {
       isSlow: this.#options.isSlow(shape),
       snapshotBytes: shape.snapshotChunks.reduce((sum, bytes) => sum + bytes, 0),
       logBytes: ends.length * this.#options.chunkBytes + openBytes,
+      isLogBytesExact: ends.length === 0,
       appendedChanges: shape.appendedChanges,
       appendedBytes: shape.appendedBytes,
       lastUsedMs: this.#options.isIdle ? undefined : shape.lastUsedMs,

@@ -17,6 +17,13 @@ export interface SlotStatus {
   readonly budgetBytes: number | undefined;
 }
 
+/** The publication that the stream follows, as last looked at. */
+export interface PublicationStatus {
+  readonly name: string;
+  /** `incomplete`: it leaves out some kind of change. */
+  readonly state: "complete" | "incomplete" | "missing";
+}
+
 export interface ReplicationStatus {
   /** Whether the stream runs. */
   readonly isAvailable: boolean;
@@ -34,6 +41,7 @@ export interface ReplicationStatus {
   /** Time since the stream last brought anything, a keepalive too. */
   readonly lastProgressMs: number | undefined;
   readonly slot: SlotStatus | undefined;
+  readonly publication: PublicationStatus | undefined;
 }
 
 export interface ConnectionStatus {

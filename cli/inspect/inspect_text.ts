@@ -1,23 +1,21 @@
-/** Shapes for people. What comes from the database is written as JSON: it can't steer a terminal. */
+/**
+ * Shapes for people. Conditions are written as SQL, rows and keys as JSON; control characters that
+ * come from the database are escaped in both: they can't steer a terminal.
+ */
 
-import type { AdminShape, AdminShapeDetail, AdminShapes } from "../../server/admin.ts";
+import type { AdminShape, AdminShapeDetail } from "../../server/admin.ts";
+import { formatBytes, formatRate } from "../quantities.ts";
+import { escapeControls, formatJsonLine } from "../terminal.ts";
+import type { ListedShape, ListedShapes } from "./change_rates.ts";
 import type { RowDifference } from "./row_table.ts";
 import type { LogItem } from "./shape_reader.ts";
 
-const UNITS = ["B", "KiB", "MiB", "GiB", "TiB"];
-
-export function formatBytes(bytes: number): string {
-  let value = bytes, unit = 0;
-  while (value >= 1024 && unit < UNITS.length - 1) {
-    value /= 1024;
-    unit++;
-  }
-  return `${unit === 0 ? value : value.toFixed(1)} ${UNITS[unit]}`;
-}
-
 /** In order of a field of the JSON: numbers and times from the greatest, words from A to Z. */
-export function sortShapes(shapes: readonly AdminShape[], field: string): readonly AdminShape[] {
-  const keyOf = (shape: AdminShape): string | number => {
+export function sortShapes(
+  shapes: readonly ListedShape[],
+  field: string,
+): readonly ListedShape[] {
+  const keyOf = (shape: ListedShape): string | number => {
     const value: unknown = Object.entries(shape).find(([name]) => name === field)?.[1];
     return typeof value === "number" ? value : typeof value === "string" ? value : nameOf(shape);
   };
@@ -29,19 +27,19 @@ export function sortShapes(shapes: readonly AdminShape[], field: string): readon
   });
 }
 
-export function formatList({ shapes, uptime_seconds: uptime }: AdminShapes): string {
+export function formatList({ shapes }: ListedShapes): string {
   if (shapes.length === 0) return "There are no shapes.\n";
   const rows = shapes.map((shape) => [
     shape.handle,
     nameOf(shape),
     shape.state,
     formatBytes(shape.snapshot_bytes),
-    formatBytes(shape.log_bytes),
+    formatLogBytes(shape),
     `${shape.appended_changes}`,
-    uptime > 0 ? (shape.appended_changes / uptime).toFixed(2) : "-",
+    shape.changes_per_second === null ? "-" : formatRate(shape.changes_per_second),
     `${shape.waiters}`,
     shape.last_used ?? "-",
-    shape.where === null ? "" : JSON.stringify(shape.where).slice(1, -1),
+    escapeControls(shape.where ?? ""),
   ]);
   const head = [
     "HANDLE",
@@ -58,6 +56,11 @@ export function formatList({ shapes, uptime_seconds: uptime }: AdminShapes): str
   return formatColumns([head, ...rows]);
 }
 
+/** `~20.0 MiB` where chunks have ended, of which only the least size is known. */
+function formatLogBytes({ log_bytes: bytes, log_bytes_exact: isExact }: AdminShape): string {
+  return `${isExact ? "" : "~"}${formatBytes(bytes)}`;
+}
+
 function formatColumns(rows: readonly (readonly string[])[]): string {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
   return rows.map((row) =>
@@ -66,7 +69,7 @@ function formatColumns(rows: readonly (readonly string[])[]): string {
 }
 
 export function nameOf({ table: { schema, name } }: AdminShape): string {
-  return [schema, name].map((part) => /^[a-z_][a-z0-9_]*$/.test(part) ? part : JSON.stringify(part))
+  return [schema, name].map((part) => /^[a-z_][a-z0-9_]*$/.test(part) ? part : formatJsonLine(part))
     .join(".");
 }
 
@@ -79,7 +82,7 @@ export function formatDetail(
   const pairs: [string, string][] = [
     ["Handle", shape.handle],
     ["Table", `${nameOf(shape)} (OID ${shape.table_oid})`],
-    ["Where", shape.where === null ? "-" : JSON.stringify(shape.where).slice(1, -1)],
+    ["Where", shape.where === null ? "-" : escapeControls(shape.where)],
     ["Columns", Object.keys(shape.schema as object).map(quoteOddName).join(", ")],
     ["Key", shape.key.map(quoteOddName).join(", ")],
     ["Replica, log", `${shape.replica}, ${shape.log}`],
@@ -93,7 +96,7 @@ export function formatDetail(
     ["Appended", positions.appended],
     ["Reconciled to", positions.reconciled_to ?? "-"],
     ["Snapshot", `${formatBytes(shape.snapshot_bytes)} in ${chunks.snapshot_bytes.length} chunks`],
-    ["Log", `${formatBytes(shape.log_bytes)} in ${chunks.log_ends.length + 1} chunks`],
+    ["Log", `${formatLogBytes(shape)} in ${chunks.log_ends.length + 1} chunks`],
     ["Items", `${items.insert} inserts, ${items.update} updates, ${items.delete} deletes`],
     ["Rows", `${rows}`],
     ["Waiters", `${shape.waiters}`],
@@ -103,7 +106,7 @@ export function formatDetail(
 }
 
 function quoteOddName(name: string): string {
-  return /^\w+$/.test(name) ? name : JSON.stringify(name);
+  return /^\w+$/.test(name) ? name : formatJsonLine(name);
 }
 
 export function formatChunks({ chunks }: AdminShapeDetail): string {
@@ -114,25 +117,25 @@ export function formatChunks({ chunks }: AdminShapeDetail): string {
 
 export function formatItem({ key, value, old_value: old, headers }: LogItem): string {
   const { operation, control, lsn, op_position: op } = headers;
-  const at = lsn === undefined ? "" : ` ${JSON.stringify(lsn)}_${JSON.stringify(op)}`;
+  const at = lsn === undefined ? "" : ` ${formatJsonLine(lsn)}_${formatJsonLine(op)}`;
   const what = operation ?? control;
   const parts = [`${typeof what === "string" ? what : "?"}${at.replaceAll('"', "")}`];
-  if (key !== undefined) parts.push(JSON.stringify(key));
-  if (value !== undefined) parts.push(JSON.stringify(value));
-  if (old !== undefined) parts.push(`was ${JSON.stringify(old)}`);
-  if (key === undefined) parts.push(JSON.stringify(headers));
+  if (key !== undefined) parts.push(formatJsonLine(key));
+  if (value !== undefined) parts.push(formatJsonLine(value));
+  if (old !== undefined) parts.push(`was ${formatJsonLine(old)}`);
+  if (key === undefined) parts.push(formatJsonLine(headers));
   return `${parts.join("  ")}\n`;
 }
 
 export function formatDifference(difference: RowDifference): string {
-  const key = JSON.stringify(difference.key);
+  const key = formatJsonLine(difference.key);
   if (difference.kind !== "different") {
     const where = difference.kind === "missing" ? "only in the database" : "only in the shape";
-    return `${where}  ${key}  ${JSON.stringify(difference.value)}\n`;
+    return `${where}  ${key}  ${formatJsonLine(difference.value)}\n`;
   }
   const columns = Object.entries(difference.columns).map(([name, [shape, database]]) =>
-    `${quoteOddName(name)}: ${JSON.stringify(shape)} in the shape, ${
-      JSON.stringify(database)
+    `${quoteOddName(name)}: ${formatJsonLine(shape)} in the shape, ${
+      formatJsonLine(database)
     } in the database`
   );
   return `different  ${key}  ${columns.join("; ")}\n`;

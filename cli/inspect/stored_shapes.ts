@@ -26,8 +26,8 @@ import { parseStoredSnapshot } from "../../shapes/snapshot.ts";
 import { parseStoredDefinition, parseStoredRules } from "../../shapes/stored_definition.ts";
 import { withPartitions } from "../../shapes/table.ts";
 import { loadParser } from "../../shapes/where/parse.ts";
-import { claimStorageFormat } from "../storage_format.ts";
-import { lockStorage } from "../storage_lock.ts";
+import { claimStorageFormat } from "../storage/storage_format.ts";
+import { lockStorage } from "../storage/storage_lock.ts";
 import { type LogItem, parseItems, type ShapeReader } from "./shape_reader.ts";
 import { STORAGE_FILE } from "./storage_files.ts";
 

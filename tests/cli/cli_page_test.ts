@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { COMMAND_NAMES, flagsOf } from "../../cli/command_line.ts";
 import { COMMANDS, formatHelp } from "../../cli/help.ts";
-import { formatChangeJson } from "../../cli/tail_line.ts";
+import { formatChangeJson } from "../../cli/tail/tail_line.ts";
 import { readProjectFile } from "../support/source_tree.ts";
 
 const page = readProjectFile("docs/CLI.md");

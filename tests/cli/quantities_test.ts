@@ -1,5 +1,11 @@
 import assert from "node:assert/strict";
-import { formatBytes, formatCount, formatDuration, formatNumberOf } from "../../cli/quantities.ts";
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatNumberOf,
+  formatRate,
+} from "../../cli/quantities.ts";
 
 Deno.test("formatBytes() picks the unit", () => {
   const cases = [[0, "0 B"], [1023, "1023 B"], [1024, "1.0 KiB"], [
@@ -34,4 +40,12 @@ Deno.test("counts have commas, and a plural unless there is one", () => {
     "1 row",
     "1,200 rows",
   ]);
+});
+
+Deno.test("formatRate() keeps what matters of a number", () => {
+  const cases = [[0, "0"], [0.004, "0"], [0.52, "0.52"], [3, "3"], [9.996, "10"], [41.27, "41.3"], [
+    12_345.6,
+    "12,346",
+  ]] as const;
+  for (const [rate, text] of cases) assert.equal(formatRate(rate), text);
 });

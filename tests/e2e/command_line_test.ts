@@ -7,7 +7,7 @@ Deno.test("help and version write to stdout and exit with 0", async () => {
   assert.match(help.stdout, /^Examples:/);
   const version = await electric(["--version"]);
   assert.deepEqual([version.code, version.stderr], [0, ""]);
-  assert.match(version.stdout, /^electric-ts \d+\.\d+\.\d+ \(source\)\n$/);
+  assert.match(version.stdout, /^electric-ts \d+\.\d+\.\d+ \(\S+, Deno \d+\.\d+\.\d+\)\n$/);
 });
 
 Deno.test("an unknown flag or command exits with 2 and a suggestion on stderr", async () => {
@@ -32,6 +32,15 @@ Deno.test("serve refuses to start without a secret, in the reference server's wo
     ),
     stderr,
   );
+});
+
+Deno.test("serve refuses a database URL that demands channel binding, which it would not get", async () => {
+  const { code, stderr } = await electric(["serve", "--insecure"], {
+    DATABASE_URL: "postgresql://u:tiger@h/d?sslmode=require&channel_binding=require",
+  });
+  assert.equal(code, 2);
+  assert.match(stderr, /^Error: .*Database URL demands channel_binding, which is not supported/);
+  assert(!stderr.includes("tiger"));
 });
 
 Deno.test("serve --print-config shows values and sources, masks secrets and warns", async () => {

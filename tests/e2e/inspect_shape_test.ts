@@ -1,24 +1,22 @@
 import assert from "node:assert/strict";
 import { type TestDatabase, testDatabase } from "../support/postgres.ts";
-import { freePort, serverCommand, ServerProcess } from "../support/server_process.ts";
+import { type CliResult, runCli } from "../support/cli_process.ts";
+import { freePort, ServerProcess } from "../support/server_process.ts";
 import { readToEnd, requestShape, until } from "../support/shape_requests.ts";
 
 const SECRET = "hush";
+const NOWHERE = "/nowhere";
 const SCHEMA = `CREATE TABLE "Odd items" (id int PRIMARY KEY, b bool, a inet, v text);
   INSERT INTO "Odd items" SELECT i, i % 2 = 0, ('10.0.0.' || i)::inet, 'v' || i
   FROM generate_series(1, 20) i`;
 const TABLE = '"Odd items"';
 const WHERE = "id <= $1 and b is not null";
 
-async function inspect(args: readonly string[], env: Record<string, string> = {}) {
-  const { path, args: serve } = serverCommand();
-  const { code, stdout, stderr } = await new Deno.Command(path, {
-    args: [...serve.slice(0, -1), "inspect-shape", ...args],
-    env: { NO_COLOR: "1", ...env },
-    stdin: "null",
-  }).output();
-  const decoder = new TextDecoder();
-  return { code, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+function inspect(args: readonly string[], env: Record<string, string> = {}): Promise<CliResult> {
+  const at = args.indexOf("--storage-dir");
+  // A sealed root lets it see this folder alone.
+  const seen = at < 0 || args[at + 1] === NOWHERE ? "" : args[at + 1];
+  return runCli(["inspect-shape", ...args], { ELECTRIC_STORAGE_DIR: seen, ...env });
 }
 
 async function succeed(args: readonly string[]): Promise<string> {
@@ -60,9 +58,17 @@ async function checkServed(server: ServerProcess, handle: string, databaseUrl: s
   assert.equal(list.shapes.length, 2);
   assert(list.shapes[0].snapshot_bytes > list.shapes[1].snapshot_bytes);
   assert(list.uptime_seconds > 0);
+  assert.equal(typeof list.shapes[0].changes_per_second, "number");
   const screen = await succeed(["--list", ...at]);
   assert.match(screen, /^HANDLE +TABLE +STATE/);
   assert(screen.includes(handle) && screen.includes('public."Odd items"'));
+  assert(screen.includes(`("id" <= '10'::int4) AND ("b" IS NOT NULL)\n`), screen);
+  // The server is found as the other commands find it.
+  for (const [name, value] of [["URL", server.url], ["PORT", `${server.port}`]]) {
+    const env = { ELECTRIC_SECRET: SECRET, [`ELECTRIC_${name}`]: value };
+    const found = await inspect([handle, "--json"], env);
+    assert.equal(found.code, 0, found.stderr);
+  }
 
   assert.match(await succeed([...NAMED, ...at]), new RegExp(`^Handle +${handle}\n`));
   const found = JSON.parse(await succeed([...NAMED, ...at, "--rows", "--json"]));
@@ -165,14 +171,14 @@ Deno.test("inspect-shape says what is wrong and how to mend it", async () => {
   const url = `http://127.0.0.1:${freePort()}`;
   const cases: readonly [readonly string[], number, RegExp][] = [
     [["--list", "--url", url], 1, /Can't reach a server at .*--storage-dir/],
-    [["--list", "--url", "nonsense"], 2, /"nonsense" is not a URL/],
+    [["--list", "--url", "nonsense"], 2, /--url: Expected an address/],
     [["--list", "--tabel=x"], 2, /Unknown flag "--tabel".*--table/],
     [[], 2, /Name one shape/],
     [["h-1", "--table", "items"], 2, /Name one shape/],
     [["h-1", "h-2"], 2, /Unexpected argument "h-2"/],
     [["h-1", "--verify"], 2, /--verify needs the database/],
-    [["--table", "items", "--param", "x"], 2, /--param wants "1=value"/],
-    [["--list", "--storage-dir", "/nowhere"], 1, /There is no storage in "\/nowhere"/],
+    [["--table", "items", "--param", "x"], 2, /--param: Expected a place and its value/],
+    [["--list", "--storage-dir", NOWHERE], 1, /There is no storage in "\/nowhere"/],
   ];
   for (const [args, code, message] of cases) {
     const told = await inspect(args);

@@ -76,6 +76,8 @@ Deno.test("metrics and the admin API tell what the server has done", async () =>
   await until(async () => (await scrape(url)).get(reserved) === 1, "the slot was looked at");
   const retained = (await scrape(url)).get("electric_postgres_replication_slot_retained_wal_size");
   assert(retained !== undefined && retained >= 0);
+  const { publication } = await (await fetch(`${url}/admin/status`)).json();
+  assert.equal(publication.state, "complete");
   await sql`TRUNCATE items`;
   await until(
     async () => (await scrape(url)).get('electric_shapes_ended_total{reason="truncated"}') === 1,
@@ -84,6 +86,10 @@ Deno.test("metrics and the admin API tell what the server has done", async () =>
 });
 
 async function checkAdmin(url: string, shape: Position): Promise<void> {
+  const { requests, storage, memory } = await (await fetch(`${url}/admin/status`))
+    .json();
+  assert(requests.per_second > 0 && requests.held === 0, JSON.stringify(requests));
+  assert(storage.used_bytes > 10_000 && memory.resident_bytes > 10_000_000);
   const { shapes } = await (await fetch(`${url}/admin/shapes`)).json();
   assert.equal(shapes.length, 1);
   assert.equal(shapes[0].handle, shape.handle);

@@ -3,8 +3,14 @@ import { CliProcess, runCli } from "../support/cli_process.ts";
 import { freePort } from "../support/server_process.ts";
 
 /** Answers every request with what a test says. */
-function answering(answer: () => Response | Promise<Response>) {
-  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, answer);
+function answering(
+  answer: () => Response | Promise<Response>,
+  process: (url: URL) => Response = () => new Response(null, { status: 404 }),
+) {
+  const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen: () => {} }, (request) => {
+    const url = new URL(request.url);
+    return url.pathname === "/admin/status" ? process(url) : answer();
+  });
   const url = `http://127.0.0.1:${server.addr.port}`;
   return { url, [Symbol.asyncDispose]: () => server.shutdown() };
 }
@@ -29,6 +35,35 @@ Deno.test("status --json prints the server's document, whatever else is in it", 
   assert.equal(code, 0);
   assert.deepEqual(JSON.parse(stdout).future, [1]);
 });
+
+Deno.test("status shows requests, storage and memory to who has the secret", async () => {
+  const { stdout } = await withSecretServer(["status"], { ELECTRIC_SECRET: "hush" });
+  assert.match(stdout, /^requests +2\.5 a second for shapes, 7 waiting for news$/m);
+  assert.match(stdout, /^storage +in memory, 0 B not yet durable$/m);
+  assert.match(stdout, /^memory +1\.0 KiB, heap 512 B$/m);
+  for (const flags of [[], ["--secret", "wrong"]]) {
+    const public_ = await withSecretServer(["status", ...flags], {});
+    assert.doesNotMatch(public_.stdout, /^(?:requests|storage|memory) /m);
+    assert.match(public_.stdout, /^more +requests, storage and memory with --secret/m);
+    assert.equal(public_.code, 0);
+  }
+});
+
+async function withSecretServer(args: readonly string[], env: Record<string, string>) {
+  const figures = {
+    requests: { per_second: 2.5, held: 7 },
+    storage: { used_bytes: null, queued_bytes: 0 },
+    memory: { resident_bytes: 1024, heap_used_bytes: 512 },
+  };
+  await using server = answering(
+    () => statusOf("live"),
+    ({ searchParams }) =>
+      searchParams.get("secret") === "hush"
+        ? Response.json(figures)
+        : Response.json({ message: "Unauthorized" }, { status: 401 }),
+  );
+  return await runCli([...args, "--url", server.url], env);
+}
 
 Deno.test("status exits with 5 when nothing or something else answers", async () => {
   const port = freePort();

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { ShapeFixtureServer } from "../client/shape_fixture_server.ts";
 import { cliCommand, CliProcess, runCli } from "../support/cli_process.ts";
+import { assertMatches } from "../support/json_schemas.ts";
 import { newStreamId } from "../support/health_world.ts";
 import { testDatabase } from "../support/postgres.ts";
 import { freePort, ServerProcess } from "../support/server_process.ts";
@@ -27,8 +28,11 @@ async function world() {
 
 type Line = Record<string, unknown> & { readonly value?: Record<string, unknown> };
 
+/** Each is as docs/schemas/tail.json says. */
 function linesOf({ stdout }: { stdout: string }): Line[] {
-  return stdout.split("\n").slice(0, -1).map((line) => JSON.parse(line));
+  const lines = stdout.split("\n").slice(0, -1).map((line) => JSON.parse(line));
+  for (const line of lines) assertMatches("tail", line);
+  return lines;
 }
 
 function changesOf(run: { stdout: string }): string[] {
@@ -76,6 +80,11 @@ Deno.test("tail follows tables through changes, a restart and a truncation, and 
   await sql`INSERT INTO a VALUES (5, 'after')`;
   await has('"after"');
 
+  assert.deepEqual([...new Set(linesOf(run).map(({ control }) => control))], [
+    undefined,
+    "up-to-date",
+    "must-refetch",
+  ]);
   run.kill("SIGINT");
   const { code, stderr } = await run.result();
   assert.equal(code, 130);

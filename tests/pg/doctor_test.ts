@@ -3,6 +3,7 @@ import { parseDatabaseUrl } from "../../replication/database_url.ts";
 import type { Finding } from "../../replication/doctor_finding.ts";
 import { judge } from "../../replication/doctor_findings.ts";
 import { readDoctor } from "../../replication/doctor_readings.ts";
+import type { TableName } from "../../shapes/table.ts";
 import { newStreamId } from "../support/health_world.ts";
 import { sharedServerUrl, startCluster, testDatabase } from "../support/postgres.ts";
 import { freePort } from "../support/server_process.ts";
@@ -10,10 +11,14 @@ import { freePort } from "../support/server_process.ts";
 interface Wish {
   readonly isManual?: boolean;
   readonly streamId?: string;
+  readonly tables?: readonly TableName[];
 }
 
-async function examine(url: string, { isManual = false, streamId = newStreamId() }: Wish = {}) {
-  const request = { url: parseDatabaseUrl(url), streamId, nowMs: Date.now };
+async function examine(
+  url: string,
+  { isManual = false, streamId = newStreamId(), tables = [] }: Wish = {},
+) {
+  const request = { url: parseDatabaseUrl(url), streamId, tables, nowMs: Date.now };
   return judge(await readDoctor(request), { isManual, maxRetainedBytes: 1e9 });
 }
 
@@ -127,3 +132,60 @@ Deno.test("the doctor says why it can't come in, without the password", async ()
     assert(!finding.found.includes("tiger"));
   }
 });
+
+Deno.test("the doctor looks at tables that are asked for by name, published or not", async () => {
+  await using database = await testDatabase();
+  const { sql } = database;
+  await using role = await weakRole(database.url, sql);
+  await sql.unsafe(`ALTER ROLE ${role.name} REPLICATION;
+    GRANT pg_read_all_stats TO ${role.name};
+    GRANT CREATE ON SCHEMA public TO ${role.name};
+    GRANT CREATE ON DATABASE "${database.name}" TO ${role.name};
+    CREATE TABLE foreign_one (id int PRIMARY KEY);
+    CREATE UNLOGGED TABLE hasty (id int PRIMARY KEY);
+    CREATE VIEW seen AS SELECT * FROM foreign_one;
+    SET ROLE ${role.name};
+    CREATE TABLE "Own" (id int PRIMARY KEY);
+    CREATE TABLE keyless (id int, twice int GENERATED ALWAYS AS (id * 2) STORED);
+    CREATE TABLE parts (id int PRIMARY KEY) PARTITION BY RANGE (id);
+    CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (0) TO (10);
+    CREATE TABLE parts_2 PARTITION OF parts FOR VALUES FROM (10) TO (20);
+    RESET ROLE;
+    ALTER TABLE hasty OWNER TO ${role.name}`);
+  const about = async (name: string, isManual = false) => {
+    const findings = await examine(role.url, { isManual, tables: [{ schema: "public", name }] });
+    const [{ version }] = await sql`SELECT current_setting('server_version_num')::int AS version`;
+    const tables = findings.filter(({ check }) => check === "table");
+    return { version, tables, lines: tables.map(({ severity, found }) => `${severity}: ${found}`) };
+  };
+  const identity = "lacks REPLICA IDENTITY FULL: serve sets it when the table is asked for";
+  const later = "not published yet: serve publishes it when asked for it";
+
+  assert.deepEqual((await about("Own")).lines, [
+    `ok: "public"."Own", ${later}`,
+    `ok: "public"."Own" ${identity}`,
+  ]);
+  assert.deepEqual((await about("parts")).lines, [
+    `ok: "public"."parts", 2 partitions with rows, ${later}`,
+    `ok: "public"."parts_1" ${identity}`,
+    `ok: "public"."parts_2" ${identity}`,
+  ]);
+  assert.deepEqual((await about("nowhere")).lines, ['error: "public"."nowhere" is not there']);
+  assert.match((await about("seen")).lines.join(), /error: "public"."seen" is a view, /);
+  assert.match((await about("hasty")).lines.join(), /error: "public"."hasty" is unlogged/);
+  const { lines, version } = await about("keyless");
+  assert.match(lines[2], /^warning: "public"."keyless" has no primary key$/);
+  assert.equal(lines[3], version >= 180_000 ? undefined : GENERATED);
+  // Whose owner is another, and by hand.
+  const strange = await about("foreign_one");
+  assert.deepEqual(strange.lines, [
+    "error: foreign_one can't be read",
+    'error: "public"."foreign_one" is not published and belongs to another role',
+    'error: "public"."foreign_one" lacks REPLICA IDENTITY FULL',
+  ]);
+  const byHand = await about("Own", true);
+  assert.equal(byHand.lines[0], 'error: "public"."Own" is not published, and publishing is manual');
+  assert.match(byHand.tables[0].mend, /^ALTER PUBLICATION .* ADD TABLE "public"."Own";$/);
+});
+
+const GENERATED = 'warning: "public"."keyless" has generated columns: "twice"';

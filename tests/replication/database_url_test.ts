@@ -131,3 +131,21 @@ Deno.test("redactDatabaseUrl() shows where a URL leads, not how one gets in", ()
     "postgresql://ann@h:5432/shop?sslmode=prefer",
   );
 });
+
+Deno.test("parseDatabaseUrl() refuses demands that would go unmet, and says what to do instead", () => {
+  const demands = [
+    ["channel_binding=require", /demands channel_binding.* not supported.*"verify-full"/],
+    ["gssencmode=require", /demands gssencmode/],
+    ["require_auth=scram-sha-256", /demands require_auth/],
+  ] as const;
+  for (const [demand, message] of demands) {
+    const url = `postgres://ann:s3cret@h/d?sslmode=require&${demand}`;
+    assert.throws(() => parseDatabaseUrl(url), (error: Error) => {
+      assert.match(error.message, message);
+      return error instanceof SyntaxError && !error.message.includes("s3cret");
+    });
+  }
+  for (const wish of ["channel_binding=prefer", "channel_binding=disable", "gssencmode=prefer"]) {
+    assert.equal(parseDatabaseUrl(`postgres://h/d?${wish}`).database, "d");
+  }
+});

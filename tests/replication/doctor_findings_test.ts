@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import type { DoctorOptions, Finding, Severity } from "../../replication/doctor_finding.ts";
 import { judge } from "../../replication/doctor_findings.ts";
 import type { DoctorReadings } from "../../replication/doctor_readings.ts";
+import type { Table, TableColumn } from "../../shapes/table.ts";
 import type { TableState } from "../../replication/publication_state.ts";
 
 const OPTIONS: DoctorOptions = { isManual: false, maxRetainedBytes: undefined };
@@ -38,7 +39,7 @@ const HEALTHY: DoctorReadings = {
     canReadStats: true,
   },
   session: { isTls: true, tlsVersion: "TLSv1.3", isLocal: false, isPooled: false, clockAheadMs: 3 },
-  publication: { isOwned: true, isComplete: true },
+  publication: { isOwned: true, isComplete: true, hasGenerated: true },
   slot: {
     plugin: "pgoutput",
     database: "app",
@@ -47,6 +48,7 @@ const HEALTHY: DoctorReadings = {
     retainedBytes: 100,
   },
   tables: [],
+  wanted: [],
   unreadable: [],
   replicationFailure: undefined,
 };
@@ -124,13 +126,13 @@ const CASES: readonly (readonly [DoctorReadings, check: string, Severity, mend: 
     /^GRANT CREATE ON DATABASE "app" TO "electric";/,
   ],
   [
-    { ...HEALTHY, publication: { isOwned: true, isComplete: false } },
+    { ...HEALTHY, publication: { isOwned: true, isComplete: false, hasGenerated: true } },
     "publication",
     "error",
     /SET \(publish = /,
   ],
   [
-    { ...HEALTHY, publication: { isOwned: false, isComplete: true } },
+    { ...HEALTHY, publication: { isOwned: false, isComplete: true, hasGenerated: true } },
     "publication",
     "warning",
     /OWNER/,
@@ -187,23 +189,28 @@ Deno.test("judge() goes by our own limit of WAL, and by manual publishing", () =
   assert.deepEqual(complaints(readings, { maxRetainedBytes: 1e9 }), []);
   const [missing] = complaints({ ...HEALTHY, publication: null }, { isManual: true });
   assert.equal(missing.mend, 'CREATE PUBLICATION "electric_publication_default";');
-  const foreign = { ...HEALTHY, publication: { isOwned: false, isComplete: true } };
+  const foreign = {
+    ...HEALTHY,
+    publication: { isOwned: false, isComplete: true, hasGenerated: true },
+  };
   assert.deepEqual(complaints(foreign, { isManual: true }), []);
 });
 
+const TABLE: TableState = {
+  oid: 1,
+  schema: "public",
+  name: "a",
+  isOwned: false,
+  isLogged: true,
+  hasStoredGenerated: false,
+  isPublished: true,
+  publishedXid: null,
+  isPartial: false,
+  leaves: [{ oid: 1, schema: "public", name: "a", isOwned: false, isFull: false }],
+};
+
 Deno.test("judge() names the tables that shapes of would be refused", () => {
-  const table: TableState = {
-    oid: 1,
-    schema: "public",
-    name: "a",
-    isOwned: false,
-    isLogged: true,
-    hasStoredGenerated: false,
-    isPublished: true,
-    publishedXid: null,
-    isPartial: false,
-    leaves: [{ oid: 1, schema: "public", name: "a", isOwned: false, isFull: false }],
-  };
+  const table = TABLE;
   const [identity] = complaints({ ...HEALTHY, tables: [table] });
   assert.equal(identity.mend, 'ALTER TABLE ONLY "public"."a" REPLICA IDENTITY FULL;');
   const full = { ...table, leaves: table.leaves.map((leaf) => ({ ...leaf, isFull: true })) };
@@ -225,4 +232,58 @@ Deno.test("judge() has one finding for a database that can't be reached", () => 
     "error",
   ]]);
   assert.match(findings[0].mend, /password in DATABASE_URL/);
+});
+
+const COLUMN: TableColumn = {
+  name: "id",
+  number: 1,
+  typeName: "int4",
+  typeOid: 23,
+  typeSchema: "pg_catalog",
+  typeKind: "b",
+  baseTypeName: "int4",
+  typeMod: -1,
+  dims: 0,
+  isNotNull: true,
+  keyIndex: 0,
+  generated: null,
+  collation: null,
+};
+
+function wanted(generated: TableColumn["generated"], isPublished = true): DoctorReadings["wanted"] {
+  const name = { schema: "public", name: "items" };
+  const columns = [COLUMN, { ...COLUMN, name: "sum", number: 2, keyIndex: null, generated }];
+  const table: Table = {
+    ...name,
+    oid: 5,
+    kind: "ordinary",
+    columns,
+    partitions: [],
+    attached: [],
+  };
+  return [{ name, table, state: { ...TABLE, ...name, isPublished, isOwned: true, leaves: [] } }];
+}
+
+Deno.test("a wanted table's generated columns matter by version, kind and publication", () => {
+  const worst = (generated: TableColumn["generated"], changes: Partial<DoctorReadings> = {}) => {
+    const findings = findingsOf({ ...HEALTHY, wanted: wanted(generated), ...changes });
+    return findings.filter(({ check }) => check === "table").map(({ severity }) => severity);
+  };
+  const older = { ...HEALTHY.server, version: 170_000 };
+  const without = { isOwned: true, isComplete: true, hasGenerated: false };
+  assert.deepEqual(worst(null), ["ok"]);
+  assert.deepEqual(worst("stored"), ["ok"]);
+  assert.deepEqual(worst("virtual"), ["ok", "warning"]);
+  assert.deepEqual(worst("stored", { server: older }), ["ok", "warning"]);
+  assert.deepEqual(worst("stored", { publication: without }), ["error"]);
+  assert.deepEqual(worst("stored", { publication: null }), ["ok"]);
+});
+
+Deno.test("a wanted table can't be published into another's publication", () => {
+  const publication = { isOwned: false, isComplete: true, hasGenerated: true };
+  const found = (isPublished: boolean) =>
+    findingsOf({ ...HEALTHY, publication, wanted: wanted(null, isPublished) })
+      .filter(({ check }) => check === "table").map(({ severity }) => severity);
+  assert.deepEqual(found(true), ["ok"]);
+  assert.deepEqual(found(false), ["error"]);
 });

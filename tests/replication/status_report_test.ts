@@ -40,7 +40,7 @@ function view(events: readonly ModeEvent[], changes: Partial<HealthView> = {}): 
     state: events.reduce((state, event) => nextModeState(state, event, 0), createModeState("", 0)),
     probe: PROBE,
     stream: undefined,
-    slot: "electric_slot_x",
+    names: { publication: "electric_publication_x", slot: "electric_slot_x" },
     maxRetainedBytes: undefined,
     caughtUpMs: undefined,
     confirmedUpMs: undefined,
@@ -111,4 +111,14 @@ Deno.test("replicationStatus() names what became of the slot", () => {
   assert.equal(stateOf({ slot: undefined }), "missing");
   assert.equal(stateOf({ slot: slot && { ...slot, isActive: false } }), "inactive");
   assert.equal(stateOf({ slot: slot && { ...slot, isInvalidated: true } }), "lost");
+});
+
+Deno.test("replicationStatus() tells whether the publication is there and whole", () => {
+  const stateOf = (publication: Probe["publication"]) =>
+    replicationStatus(view([REACHABLE], { probe: { ...PROBE, publication } })).publication;
+  const name = "electric_publication_x";
+  assert.deepEqual(stateOf({ isComplete: true }), { name, state: "complete" });
+  assert.deepEqual(stateOf({ isComplete: false }), { name, state: "incomplete" });
+  assert.deepEqual(stateOf(undefined), { name, state: "missing" });
+  assert.equal(replicationStatus(view([], { probe: undefined })).publication, undefined);
 });

@@ -246,6 +246,7 @@ export class FakeService implements ShapeService {
         confirmedLagMs: 1000,
         lastProgressMs: 250,
         slot: undefined,
+        publication: { name: "electric_publication_default", state: "complete" },
         ...this.replication,
       },
       shapes: { total, live: total, snapshotting: 0, reconciling: 0, behind: 0, slow: 0 },

@@ -1,4 +1,5 @@
 import type { ShapeAdmin } from "../../shapes/admin.ts";
+import type { ReadProcess } from "../../server/admin_status.ts";
 import { SERVER_DEFAULTS, type ServerConfig } from "../../server/config.ts";
 import { openContext, type ServerContext } from "../../server/context.ts";
 import { handleRequest } from "../../server/handler.ts";
@@ -22,7 +23,7 @@ export interface Harness {
 /** A handler over a scripted service that knows the table `items`, whose shape is `h-items`. */
 export function openHarness(
   config: Partial<ServerConfig> = {},
-  operator: { metrics?: WriteMetrics; admin?: ShapeAdmin } = {},
+  operator: { metrics?: WriteMetrics; admin?: ShapeAdmin; process?: ReadProcess } = {},
 ): Harness {
   const service = new FakeService();
   const shape = service.add("items");

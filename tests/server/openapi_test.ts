@@ -30,11 +30,18 @@ const EXAMPLES: Readonly<Record<Exclude<Route["kind"], "notFound">, readonly [st
   deleteShape: ["delete", "/v1/shape"],
   preflight: ["options", "/v1/shape"],
   metrics: ["get", "/metrics"],
+  adminStatus: ["get", "/admin/status"],
   adminShapes: ["get", "/admin/shapes"],
   adminShape: ["get", "/admin/shapes/{handle}"],
 };
 
-const GUARDED: readonly Route["kind"][] = ["shape", "deleteShape", "adminShapes", "adminShape"];
+const GUARDED: readonly Route["kind"][] = [
+  "shape",
+  "deleteShape",
+  "adminStatus",
+  "adminShapes",
+  "adminShape",
+];
 
 // Anchors and aliases are resolved; every `$ref` stays.
 const api = parse(readProjectFile("docs/openapi.yaml"), { merge: true }) as OpenApi;

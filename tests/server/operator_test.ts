@@ -20,6 +20,7 @@ const detail: ShapeDetail = {
   isSlow: true,
   snapshotBytes: 10,
   logBytes: 20,
+  isLogBytesExact: false,
   appendedChanges: 3,
   appendedBytes: 15,
   lastUsedMs: 0,
@@ -49,6 +50,7 @@ interface Schema {
 interface Schemas {
   readonly components: {
     readonly schemas: {
+      readonly Process: Schema;
       readonly Shape: Schema;
       readonly ShapeDetail: { readonly allOf: readonly [unknown, Schema] };
     };
@@ -77,11 +79,40 @@ Deno.test("/admin/shapes lists shapes under the documented names", async () => {
     head: "0_inf",
     snapshot_bytes: 10,
     log_bytes: 20,
+    log_bytes_exact: false,
     appended_changes: 3,
     appended_bytes: 15,
     last_used: "1970-01-01T00:00:00.000Z",
     waiters: 0,
   });
+});
+
+Deno.test("/admin/status tells how the process does under the documented names", async () => {
+  const figures = {
+    storageBytes: undefined,
+    queuedBytes: 5,
+    residentBytes: 200,
+    heapUsedBytes: 100,
+  };
+  const harness = openHarness({}, { process: () => Promise.resolve(figures) });
+  const poll = harness.read("0_inf", "&live=true");
+  await harness.read("-1");
+  const response = await harness.send("/admin/status");
+  equal(response.headers.get("cache-control"), "no-cache, no-store, must-revalidate");
+  const told = await response.json();
+  deepEqual(Object.keys(told), schemas.Process.required);
+  for (const [name, { properties }] of Object.entries(schemas.Process.properties)) {
+    if (properties) deepEqual(Object.keys(told[name]), Object.keys(properties));
+  }
+  equal(told.uptime_seconds > 0 && told.requests.per_second > 0, true);
+  equal(told.requests.held, 1);
+  deepEqual(told.storage, { used_bytes: null, queued_bytes: 5 });
+  deepEqual(told.memory, { resident_bytes: 200, heap_used_bytes: 100 });
+  deepEqual(told.publication, { name: "electric_publication_default", state: "complete" });
+  harness.service.replication = { publication: undefined };
+  equal((await (await harness.send("/admin/status")).json()).publication, null);
+  harness.shape.append({ lsn: 1n, op: 0 }, { key: "1" });
+  await poll;
 });
 
 Deno.test("/admin/shapes/HANDLE tells more of one shape, and 404 of none", async () => {
@@ -116,8 +147,16 @@ Deno.test("/admin/shapes with a definition tells of that shape, and makes none",
 });
 
 Deno.test("/admin wants the secret that shapes want", async () => {
-  const harness = openHarness({ secret: "hush" }, { admin });
-  for (const path of ["/admin/shapes", "/admin/shapes/h-items", "/admin/shapes/unknown"]) {
+  const process = () => Promise.reject(new Error("It must not be asked"));
+  const harness = openHarness({ secret: "hush" }, { admin, process });
+  for (
+    const path of [
+      "/admin/status",
+      "/admin/shapes",
+      "/admin/shapes/h-items",
+      "/admin/shapes/unknown",
+    ]
+  ) {
     equal((await harness.send(path)).status, 401, path);
     equal((await harness.send(`${path}?secret=no`)).status, 401, path);
   }
@@ -126,7 +165,11 @@ Deno.test("/admin wants the secret that shapes want", async () => {
 
 Deno.test("docs/http-api.md tells of every name of the admin API", () => {
   const page = readProjectFile("docs/http-api.md");
-  const names = [...schemas.Shape.required, ...schemas.ShapeDetail.allOf[1].required];
+  const names = [
+    ...schemas.Process.required,
+    ...schemas.Shape.required,
+    ...schemas.ShapeDetail.allOf[1].required,
+  ];
   deepEqual(names.filter((name) => !page.includes(`"${name}"`) && !page.includes(`\`${name}`)), []);
 });
 
@@ -168,6 +211,7 @@ Deno.test("a scrape that fails is answered 500, and a server without metrics has
   const broken = openHarness({}, { metrics });
   equal((await broken.send("/metrics")).status, 500);
   equal((await openHarness().send("/metrics")).status, 404);
+  equal((await openHarness().send("/admin/status")).status, 404);
   equal((await openHarness().send("/admin/shapes")).status, 404);
   equal((await openHarness().send("/admin/shapes/h-items")).status, 404);
 });

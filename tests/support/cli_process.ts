@@ -2,6 +2,8 @@
 
 const MAIN = new URL("../../main.ts", import.meta.url).pathname;
 
+const SILENT_MS = 60_000;
+
 export interface CliResult {
   readonly code: number;
   readonly stdout: string;
@@ -10,7 +12,7 @@ export interface CliResult {
 
 type Env = Readonly<Record<string, string>>;
 
-/** The environment without anything that the program listens to. */
+/** The environment without anything that the program listens to by itself. */
 function foreignEnv(): Env {
   const entries = Object.entries(Deno.env.toObject());
   return Object.fromEntries(
@@ -70,12 +72,20 @@ export class CliProcess implements AsyncDisposable {
     return this.#stderr;
   }
 
-  /** Resolves as soon as it holds; rejects if the process ends without it. */
+  /** Resolves as soon as it holds; rejects if the process ends, or writes nothing more, without it. */
   async until(condition: () => boolean): Promise<void> {
     while (!condition()) {
-      if (this.#isOver) throw new Error(`It ended:\n${this.#stdout}\n${this.#stderr}`);
-      await new Promise<void>((resolve) => this.#waiting.add(resolve));
+      if (this.#isOver) throw new Error(`It ended:\n${this.#said}`);
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      const late = () => reject(new Error(`It has gone silent:\n${this.#said}`));
+      const timer = setTimeout(late, SILENT_MS);
+      this.#waiting.add(resolve);
+      await promise.finally(() => clearTimeout(timer));
     }
+  }
+
+  get #said(): string {
+    return `${this.#stdout}\n${this.#stderr}`;
   }
 
   kill(signal: Deno.Signal): void {
