@@ -64,7 +64,7 @@ Deno.test("formatStatus() tells what the admin API adds", () => {
     "slot         active, reserved, retains 16.0 MiB of WAL (of 1.0 GiB allowed)",
     "publication  electric_publication_default, complete",
     "connection   up",
-    "shapes       1,210: 1 snapshotting, 4 reconciling, 9 behind",
+    "shapes       1,210: 1 snapshotting, 4 reconciling, 9 behind, 2 slow",
     "requests     41.3 a second for shapes, 57 waiting for news",
     "storage      100.0 MiB, 0 B not yet durable",
     "memory       150.0 MiB, heap 40.0 MiB",

@@ -72,6 +72,7 @@ Deno.test("KvFollower sees whole transactions, and no less than was durable, whi
       (_, i) => ({ handle: `h${i}`, entries: [] }),
     );
     for (const { handle } of shapes) addShape(store, handle);
+    await store.flushed();
     let isWriting = true, durable = 0n;
     store.onDurable((appliedLsn) => durable = appliedLsn);
     const writing = (async () => {
