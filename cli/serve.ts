@@ -91,7 +91,7 @@ async function serveHeld(
   const component = (name: string) => logger.with({ component: name });
   const { source, admin: sql, dropAll } = openPostgres(config, stack, component, {
     isOnReplica: () => health.isOnReplica,
-    onUnpublished: (oid) => catalog.publishing(oid),
+    onUnpublished: (oid) => catalog.tableEvents.publishing(oid),
   });
   const parts = {
     config,
@@ -220,7 +220,7 @@ function openDomain({ config, store, state, source, logger, trace, confirm }: Do
     appliedLsn: state.appliedLsn,
     shift: state.identity?.shift ?? 0n,
     confirm,
-    ancestors: (oid) => catalog.ancestors(oid),
+    ancestors: (oid) => catalog.tableEvents.ancestors(oid),
     rotate: (shape, reason, kind) => catalog.rotate(shape, reason, kind),
     lose: (shape, reason) => catalog.lose(shape, reason),
     unprepared: (relation) => source.forget(relation.oid),
@@ -262,10 +262,10 @@ function openRefresher(
 function watchSource(source: PostgresSource, catalog: Catalog, signal: AbortSignal): Promise<void> {
   return source.watch({
     tables: () => catalog.tables,
-    isInUse: (oid) => catalog.isPrepared(oid),
-    onChange: (oid, now) => catalog.tableChanged(oid, now),
-    onUnprepared: (oid, lost) => catalog.unprepared(oid, lost),
-    onPublished: (oid, xids) => catalog.published(oid, xids),
+    isInUse: (oid) => catalog.tableEvents.isPrepared(oid),
+    onChange: (oid, now) => catalog.tableEvents.changed(oid, now),
+    onUnprepared: (oid, lost) => catalog.tableEvents.unprepared(oid, lost),
+    onPublished: (oid, xids) => catalog.tableEvents.published(oid, xids),
     signal,
   });
 }

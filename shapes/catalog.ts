@@ -16,7 +16,6 @@ import type { Ingest } from "./ingest.ts";
 import type { StoredShape, StoredState } from "./log/store.ts";
 import type { Mode } from "./mode.ts";
 import type { Logger, Source } from "./ports.ts";
-import { whyShapeEnds } from "./routing/compatibility.ts";
 import { compareOffsets, SNAPSHOT_END } from "./offset.ts";
 import type { DefinitionRequest, ShapeService } from "./service.ts";
 import { Shape, type ShapeResources } from "./shape.ts";
@@ -25,8 +24,8 @@ import { parseStoredSnapshot } from "./snapshot.ts";
 import { parseStanding } from "./standing.ts";
 import { formatStoredDefinition, parseStoredDefinition } from "./stored_definition.ts";
 import { type Table, type TableName, withPartitions } from "./table.ts";
+import { TableEvents } from "./table_events.ts";
 import { type TraceWork, untraced } from "./tracing.ts";
-import { shows } from "./visibility.ts";
 
 export interface CatalogOptions {
   readonly source: Source;
@@ -41,8 +40,6 @@ export class Catalog implements ShapeService {
   readonly #index = new ShapeIndex<Shape>();
   readonly #canonical = new WeakMap<Shape, string>();
   readonly #filling: Filling;
-  /** Tables that could not be prepared again, each mentioned once. */
-  readonly #reported = new WeakSet<Table>();
   readonly #describing = new Map<string, Promise<Table | undefined>>();
   readonly #makeHandle: (definition: string) => string;
   #ingest: Ingest | undefined;
@@ -50,6 +47,8 @@ export class Catalog implements ShapeService {
   #mode: Mode;
   #freshen: (shape: Shape) => Promise<void> | undefined = () => undefined;
   #serving = Promise.withResolvers<void>();
+  /** What is learnt of the shapes' tables. */
+  readonly tableEvents: TableEvents;
   readonly ends: EndCounters = new EndCounters();
   /** How often the mode became each of its kinds. */
   readonly modes: Record<Mode["kind"], number> = { starting: 0, live: 0, fallback: 0 };
@@ -64,6 +63,15 @@ export class Catalog implements ShapeService {
       ingest: () => this.#ingest,
       mode: () => this.#mode,
       onFailure: (shape, reason, told) => this.#end(shape, reason, "snapshot_failed", told),
+    });
+    this.tableEvents = new TableEvents({
+      source: options.source,
+      store: options.resources.store,
+      logger: options.logger,
+      index: this.#index,
+      ingest: () => this.#ingest,
+      lose: (shape, reason) => this.lose(shape, reason),
+      end: (shape, reason) => this.#end(shape, reason, "table_changed"),
     });
     this.#mode = { kind: "starting", reason: "starting", detail: "", sinceMs: options.nowMs() };
   }
@@ -230,98 +238,6 @@ export class Catalog implements ShapeService {
     for (const shape of [...this.#index.shapes]) this.#end(shape, reason, "database_changed");
   }
 
-  /** The database says something else of a table than some shapes know: undefined when it is gone. */
-  tableChanged(oid: number, now: Table | undefined): void {
-    let hasGrown = false;
-    for (const shape of this.#index.onTable(oid)) {
-      const reason = whyShapeEnds(shape.definition, now);
-      if (reason) this.#end(shape, reason, "table_changed");
-      else if (now) {
-        hasGrown ||= now.partitions.length > shape.definition.table.partitions.length;
-        shape.updateTable(now);
-      }
-    }
-    if (!now || this.#index.onTable(oid).length === 0) return;
-    this.#index.setTable(now);
-    if (now.kind === "partitioned") {
-      this.#options.resources.store.setPartitions(oid, now.partitions);
-      this.#ingest?.refresh(now);
-    }
-    if (hasGrown) this.#prepareAgain(now);
-  }
-
-  /** The changes of a table are no longer in the stream, or not with their old rows. */
-  unprepared(oid: number, lost: "publication" | "identity"): void {
-    const table = this.#index.tableByOid(oid);
-    if (!table) return;
-    if (lost === "identity") return void this.#prepareAgain(table);
-    // Nobody knows what has been missed.
-    for (const shape of this.#index.onTable(oid)) this.lose(shape, "The table was not published");
-  }
-
-  /**
-   * What publishes the table is as it is since these transactions. Shapes whose rows were read before
-   * one of them may lack changes, however short the time was in which it was otherwise.
-   */
-  published(oid: number, xids: readonly number[]): void {
-    for (const shape of this.#index.onTable(oid)) {
-      const { visibility, isFollowed } = shape;
-      if (!visibility || !isFollowed || xids.every((xid) => shows(visibility, xid))) continue;
-      this.lose(shape, "The publication was changed");
-    }
-  }
-
-  /**
-   * The table is about to be published. Were there shapes of it already, they have missed changes,
-   * and looking at the table later would no longer tell: when it resolves a crash can't make that
-   * forgotten.
-   */
-  async publishing(oid: number): Promise<void> {
-    if (!this.#index.onTable(oid).some(({ visibility }) => visibility)) return;
-    this.unprepared(oid, "publication");
-    await this.#options.resources.store.flushed();
-  }
-
-  /** Whether the table has a shape that relies on its being prepared. */
-  isPrepared(oid: number): boolean {
-    return this.#index.onTable(oid).some((shape) => shape.visibility && shape.isFollowed);
-  }
-
-  /**
-   * OIDs of the tables with shapes that a relation of the stream is a partition of. Shapes have
-   * learnt of the partition, or have ended because of it, when it resolves.
-   */
-  async ancestors(relationOid: number): Promise<readonly number[]> {
-    const oids = await this.#options.source.ancestors(relationOid);
-    const known = oids.filter((oid) => this.#index.tableByOid(oid) !== undefined);
-    for (const oid of known) await this.#look(oid, relationOid);
-    return known.filter((oid) => this.#index.tableByOid(oid)?.partitions.includes(relationOid));
-  }
-
-  /** Asks the database about a table that may have a partition we have not heard of. */
-  async #look(oid: number, partition: number): Promise<void> {
-    for (;;) {
-      const table = this.#index.tableByOid(oid);
-      const shapes = this.#index.onTable(oid);
-      if (!table || shapes.every(({ definition }) => hasPartition(definition, partition))) return;
-      const now = await this.#options.source.describe(table);
-      // The watch was faster, and may have seen more.
-      if (table !== this.#index.tableByOid(oid)) continue;
-      return this.tableChanged(oid, now?.oid === oid ? now : undefined);
-    }
-  }
-
-  async #prepareAgain(table: Table): Promise<void> {
-    try {
-      await this.#options.source.prepare(table);
-    } catch (error) {
-      if (this.#reported.has(table)) return;
-      this.#reported.add(table);
-      const reason = error instanceof Error ? error.message : `${error}`;
-      this.#options.logger.warn("Table is not fully prepared", { table: table.name, reason });
-    }
-  }
-
   /** What can be found without asking the database. */
   #findKnown(request: DefinitionRequest): Shape | undefined {
     const remembered = this.#index.byRequest(request);
@@ -394,8 +310,4 @@ export class Catalog implements ShapeService {
     this.#filling.abort(shape);
     shape.end(error);
   }
-}
-
-function hasPartition({ table }: ShapeDefinition, partition: number): boolean {
-  return table.partitions.includes(partition);
 }

@@ -154,31 +154,31 @@ Deno.test("Catalog.evictBeyond() ends the least recently used", async () => {
   equal(catalog.counts.total, 0);
 });
 
-Deno.test("Catalog.tableChanged() ends what no longer fits and keeps the rest", async () => {
+Deno.test("Catalog.tableEvents.changed() ends what no longer fits and keeps the rest", async () => {
   const { catalog } = await start();
   const [all, own] = [await made(catalog), await made(catalog, request({ columns: "id,v" }))];
   const columns = [...table().columns, { name: "added", isNotNull: true }];
   const now = table({ columns });
-  catalog.tableChanged(5000, now);
+  catalog.tableEvents.changed(5000, now);
   deepEqual([all.isGone, own.isGone], [true, false]);
   equal(own.definition.table, now);
   deepEqual(catalog.tables, [now]);
-  catalog.tableChanged(5000, undefined);
+  catalog.tableEvents.changed(5000, undefined);
   equal(own.isGone, true);
   deepEqual(catalog.tables, []);
 });
 
-Deno.test("Catalog.tableChanged() brings changes of new partitions, and ends shapes that lost one", async () => {
+Deno.test("Catalog.tableEvents.changed() brings changes of new partitions, and ends shapes that lost one", async () => {
   const { catalog, source, ingest } = await start();
   const parent = (...partitions: number[]) => table({ kind: "partitioned", partitions });
   source.tables.push(parent(1));
   const shape = await made(catalog);
   const child = new Changes(table({ oid: 2, name: "child" }));
   await ingest.accept(transaction(100, child.announced, child.insert("8", null, null)));
-  catalog.tableChanged(5000, parent(1, 2));
+  catalog.tableEvents.changed(5000, parent(1, 2));
   await ingest.accept(transaction(200, child.insert("9", null, null)));
   deepEqual(summary(shape), ['insert "9" @200_0']);
-  catalog.tableChanged(5000, parent(2));
+  catalog.tableEvents.changed(5000, parent(2));
   equal(shape.isGone, true);
 });
 

@@ -89,7 +89,9 @@ export class SimulatedServer {
 
   /** A look at the database. */
   watch(): void {
-    if (!this.#database.isPublished) this.catalog.unprepared(table().oid, "publication");
+    if (!this.#database.isPublished) {
+      this.catalog.tableEvents.unprepared(table().oid, "publication");
+    }
   }
 
   /** What the refresher does when it is the shape's turn. */
@@ -111,7 +113,7 @@ export class SimulatedServer {
 
   async #publish(oid: number): Promise<void> {
     if (this.#database.isPublished) return;
-    await this.catalog.publishing(oid);
+    await this.catalog.tableEvents.publishing(oid);
     // It waits for those who have written to the table before.
     this.#database.show();
     this.#database.isPublished = true;
