@@ -138,6 +138,6 @@ function describe({ mode, size }: StandbyCatalog): StatusReport {
       lastProgressMs: undefined,
       slot: undefined,
     },
-    shapes: { total: size, live: 0, snapshotting: 0, reconciling: 0, behind: size },
+    shapes: { total: size, live: 0, snapshotting: 0, reconciling: 0, behind: size, slow: 0 },
   };
 }
