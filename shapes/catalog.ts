@@ -7,9 +7,9 @@ import {
   parseRequestedTable,
   resolveDefinition,
   type ShapeDefinition,
+  tryResolveDefinition,
 } from "./definition.ts";
 import { EndCounters, type EndKind, type SnapshotCounters } from "./counters.ts";
-import { InvalidRequestError } from "./errors.ts";
 import { Filling } from "./filling.ts";
 import { createHandleMaker } from "./handle.ts";
 import type { Ingest } from "./ingest.ts";
@@ -244,20 +244,10 @@ export class Catalog implements ShapeService {
     if (remembered && !remembered.isGone) return remembered;
     const table = this.#index.tableByName(parseRequestedTable(request.table));
     if (!table) return undefined;
-    const definition = this.#tryResolve(request, table);
+    const definition = tryResolveDefinition(request, table, this.#rules);
     const shape = definition && this.#index.byDefinition(canonicalText(definition));
     if (shape) this.#index.remember(request, shape);
     return shape;
-  }
-
-  /** Against a table that may have changed since: errors count only against a fresh one. */
-  #tryResolve(request: DefinitionRequest, table: Table): ShapeDefinition | undefined {
-    try {
-      return resolveDefinition(request, table, this.#rules);
-    } catch (error) {
-      if (error instanceof InvalidRequestError) return undefined;
-      throw error;
-    }
   }
 
   async #resolve(request: DefinitionRequest): Promise<ShapeDefinition> {

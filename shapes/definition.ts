@@ -55,6 +55,20 @@ function quoteForMessage(name: string): string {
   return `"${name.replace(/["\\]/g, "\\$&")}"`;
 }
 
+/** Against a table that may have changed since: errors count only against a fresh one. */
+export function tryResolveDefinition(
+  request: DefinitionRequest,
+  table: Table,
+  rules: DefinitionRules,
+): ShapeDefinition | undefined {
+  try {
+    return resolveDefinition(request, table, rules);
+  } catch (error) {
+    if (error instanceof InvalidRequestError) return undefined;
+    throw error;
+  }
+}
+
 /** Throws `InvalidRequestError`: for the columns first, then for the filter. */
 export function resolveDefinition(
   request: DefinitionRequest,

@@ -7,10 +7,9 @@ import {
   canonicalText,
   type DefinitionRules,
   parseRequestedTable,
-  resolveDefinition,
-  type ShapeDefinition,
+  tryResolveDefinition,
 } from "./definition.ts";
-import { InvalidRequestError, UnavailableError } from "./errors.ts";
+import { UnavailableError } from "./errors.ts";
 import { PageCache } from "./log/page_cache.ts";
 import type { StoredBytes, StoredShape, StoredState } from "./log/store.ts";
 import type { Mode } from "./mode.ts";
@@ -95,7 +94,7 @@ export class StandbyCatalog implements ShapeService {
     const table = this.#index.tableByName(parseRequestedTable(request.table));
     if (!table) return undefined;
     for (const rules of this.#rules.values()) {
-      const definition = tryResolve(request, table, rules);
+      const definition = tryResolveDefinition(request, table, rules);
       const shape = definition && this.#index.byDefinition(canonicalText(definition));
       if (!shape) continue;
       this.#index.remember(request, shape);
@@ -192,19 +191,5 @@ export class StandbyCatalog implements ShapeService {
     this.#canonical.set(handle, canonical);
     this.#index.add(shape, canonical);
     return shape;
-  }
-}
-
-/** Of what the table may no longer have nobody here can say whether it is a mistake. */
-function tryResolve(
-  request: DefinitionRequest,
-  table: Table,
-  rules: DefinitionRules,
-): ShapeDefinition | undefined {
-  try {
-    return resolveDefinition(request, table, rules);
-  } catch (error) {
-    if (error instanceof InvalidRequestError) return undefined;
-    throw error;
   }
 }
