@@ -10,7 +10,7 @@ import type { PostgresSource } from "../replication/source.ts";
 import type { StreamSink } from "../replication/stream_sink.ts";
 import { SERVER_DEFAULTS, type ServerConfig } from "../server/config.ts";
 import { createHandler } from "../server/handler.ts";
-import { listen, type Listener } from "../server/listen.ts";
+import { listen, type Listener, type ListenOptions } from "../server/listen.ts";
 import type { ReadProcess } from "../server/admin_status.ts";
 import { metricsOnly, type WriteMetrics } from "../server/metrics.ts";
 import type { ShapeAdmin } from "../shapes/admin.ts";
@@ -307,9 +307,24 @@ function openPort(
     : countRequests(handler, () => health.beginRequest());
   const { listenHost: hostname, port, prometheusPort } = config;
   if (prometheusPort !== undefined) {
-    listen({ handler: metricsOnly(handler), hostname, port: prometheusPort, shutdown });
+    const only = metricsOnly(handler);
+    openAt("ELECTRIC_PROMETHEUS_PORT", { handler: only, hostname, port: prometheusPort, shutdown });
   }
-  return listen({ handler: tracing?.handler(counted) ?? counted, hostname, port, shutdown });
+  const traced = tracing?.handler(counted) ?? counted;
+  return openAt("ELECTRIC_PORT", { handler: traced, hostname, port, shutdown });
+}
+
+/** `name` is the option that says which port it is. */
+function openAt(name: string, options: ListenOptions): Listener {
+  try {
+    return listen(options);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    throw new Error(
+      `Port ${options.port} is in use: stop what listens there, or set ${name} to another`,
+      { cause: error },
+    );
+  }
 }
 
 function aborted(signal: AbortSignal): Promise<void> {
