@@ -11,7 +11,7 @@ import { readProjectFile } from "./source_tree.ts";
 
 export const REASONS_NOT_RUN: Readonly<Record<string, string>> = {
   "runs-this": "It would run the test that runs it",
-  "compiles": "CI compiles with one of these lines, and tests what comes out",
+  compiles: "CI compiles with one of these lines, and tests what comes out",
   "needs-docker": "No engine for containers runs here: tests/deploy reads the Dockerfile",
   "needs-systemd": "It installs into the system",
   "stops-the-server": "It takes the slot away from a server that the page has started",
