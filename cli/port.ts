@@ -2,7 +2,7 @@
 
 import { SERVER_DEFAULTS, type ServerConfig } from "../server/config.ts";
 import type { Handler } from "../server/handler.ts";
-import { listen, type Listener } from "../server/listen.ts";
+import { listen, type Listener, type ListenOptions } from "../server/listen.ts";
 import { VERSION } from "./help.ts";
 import type { ServeConfig } from "./options.ts";
 
@@ -10,7 +10,7 @@ export class Port {
   readonly listener: Listener;
   #handler: Handler;
 
-  /** Listens from now on. Throws what `Deno.listen` throws. */
+  /** Listens from now on. Throws if the port is in use. */
   constructor(
     { listenHost: hostname, port }: ServeConfig,
     handler: Handler,
@@ -18,12 +18,25 @@ export class Port {
   ) {
     this.#handler = handler;
     const answer: Handler = (request, delivery) => this.#handler(request, delivery);
-    this.listener = listen({ handler: answer, hostname, port, shutdown });
+    this.listener = listenAt("ELECTRIC_PORT", { handler: answer, hostname, port, shutdown });
   }
 
   /** Requests that come from now on are answered by this. */
   show(handler: Handler): void {
     this.#handler = handler;
+  }
+}
+
+/** Listens; `name` is the option that says at which port, for who reads the error. */
+export function listenAt(name: string, options: ListenOptions): Listener {
+  try {
+    return listen(options);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    throw new Error(
+      `Port ${options.port} is in use: stop what listens there, or set ${name} to another`,
+      { cause: error },
+    );
   }
 }
 

@@ -10,7 +10,6 @@ import type { PostgresSource } from "../replication/source.ts";
 import type { StreamSink } from "../replication/stream_sink.ts";
 import type { ReadProcess } from "../server/admin_status.ts";
 import { createHandler, type Handler } from "../server/handler.ts";
-import { listen } from "../server/listen.ts";
 import { metricsOnly, type WriteMetrics } from "../server/metrics.ts";
 import type { ShapeAdmin } from "../shapes/admin.ts";
 import { Catalog } from "../shapes/catalog.ts";
@@ -35,7 +34,7 @@ import { describeMetrics } from "./metrics/metrics.ts";
 import type { ServeConfig } from "./options.ts";
 import { databaseUrl, openPostgres } from "./open_postgres.ts";
 import { readFigures, readProcess } from "./metrics/read_figures.ts";
-import { Port, serverConfig } from "./port.ts";
+import { listenAt, Port, serverConfig } from "./port.ts";
 import { STORAGE_FILE } from "./inspect/storage_files.ts";
 import { countRequests } from "./request_activity.ts";
 import { holdStorage, type StorageHold } from "./standby.ts";
@@ -341,7 +340,13 @@ function openHandler(
     : countRequests(handler, () => health.beginRequest());
   const { listenHost: hostname, prometheusPort } = config;
   if (prometheusPort !== undefined) {
-    listen({ handler: metricsOnly(handler), hostname, port: prometheusPort, shutdown });
+    const only = metricsOnly(handler);
+    listenAt("ELECTRIC_PROMETHEUS_PORT", {
+      handler: only,
+      hostname,
+      port: prometheusPort,
+      shutdown,
+    });
   }
   return tracing?.handler(counted) ?? counted;
 }

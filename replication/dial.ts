@@ -162,8 +162,11 @@ function watchHangUp(socket: net.Socket, host: DatabaseHost): net.Socket {
       new ConnectionError("closed", `Server ${formatHost(host)} closed the connection at once`),
     );
   };
-  // For what happens before the driver listens and after it has stopped.
-  socket.on("error", () => {});
+  // For what happens before the driver listens and after it has stopped: on close it takes all
+  // listeners off, and older runtimes tell only then of a write that failed, which ended the process.
+  const ignore = () => {};
+  socket.on("error", ignore);
+  socket.once("close", () => queueMicrotask(() => socket.on("error", ignore)));
   socket.once("end", hungUp);
   // This sets the stream flowing, which loses nothing: the server speaks only when spoken to.
   socket.once("data", () => socket.off("end", hungUp));

@@ -67,7 +67,7 @@ export function judgeSlot({ slot, names, role }: DoctorReadings): readonly Findi
 }
 
 export function judgeTables(
-  { tables, unreadable }: DoctorReadings,
+  { tables, unreadable, wanted }: DoctorReadings,
   options: DoctorOptions,
 ): readonly Finding[] {
   const findings = [
@@ -89,7 +89,8 @@ export function judgeTables(
     ),
   ];
   if (findings.length > 0) return findings;
-  return [ok("tables", tables.length === 0 ? "none published yet" : `${tables.length} published`)];
+  const published = tables.length + wanted.filter(({ state }) => state?.isPublished).length;
+  return [ok("tables", published === 0 ? "none published yet" : `${published} published`)];
 }
 
 /** What ails it, published or not. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { displaySettingsSql, openPool, openReplication } from "../../replication/connection.ts";
 import { type DatabaseUrl, parseDatabaseUrl } from "../../replication/database_url.ts";
+import { dial } from "../../replication/dial.ts";
 import { sharedServerUrl, startCluster, testDatabase } from "../support/postgres.ts";
 import { waitUntil } from "../support/recording_sink.ts";
 import { tryConnect } from "../support/try_connect.ts";
@@ -150,6 +151,20 @@ Deno.test("a server that hangs up is an error, not a loop", async () => {
   await assert.rejects(connection.query("IDENTIFY_SYSTEM"), { name: "ConnectionError" });
   await connection.close();
   assert.equal(server.accepted(), 3);
+});
+
+Deno.test("a write that fails after the driver has left its socket does not end the process", async () => {
+  const socket = await dial(await serverUrl("sslmode=prefer"));
+  const closed = new Promise<void>((resolve) => {
+    // As the driver does; Deno 2.4 tells of such a write only then.
+    socket.once("close", () => {
+      socket.removeAllListeners();
+      resolve();
+    });
+  });
+  socket.destroy();
+  await closed;
+  assert.doesNotThrow(() => socket.emit("error", new Error("write UNKNOWN")));
 });
 
 Deno.test("dial() goes on to the next host", async () => {
