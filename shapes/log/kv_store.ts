@@ -49,7 +49,7 @@ export interface KvStoreOptions
 const CACHE_BYTES = 64 * 1024 * 1024;
 /** What was just written to logs gets this much more: the tails have it too. */
 const WRITTEN_SHARE = 1 / 8;
-const JOURNAL_BYTES = 16 * 1024 * 1024;
+const JOURNAL_BYTES = 32 * 1024 * 1024;
 const JOURNAL_VALUES = 4_000;
 
 export class KvStore implements ShapeStore {
