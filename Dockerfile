@@ -7,6 +7,8 @@ COPY . .
 # "npm" needs no other network than the package registry and makes amd64 images; for others
 # "download", which fetches Deno's runtime from dl.deno.land.
 ARG RUNTIME=npm
+# "true" makes a program that exports traces: docs/metrics.md.
+ARG OTEL_DENO=false
 # What `electric-ts version` names: --build-arg BUILD_COMMIT=$(git rev-parse --short=12 HEAD)
 ARG BUILD_COMMIT=unknown
 RUN npx -y deno@2.9.6 task compile --runtime=${RUNTIME} --output=/out/electric-ts \

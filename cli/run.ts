@@ -12,6 +12,7 @@ import type { ServeConfig } from "./options.ts";
 import { formatConfig } from "./print_config.ts";
 import { redact } from "./redact.ts";
 import { decideColor } from "./terminal.ts";
+import { warnOfNoTracing } from "./tracing.ts";
 
 const EXIT_OK = 0;
 const EXIT_FAILED = 1;
@@ -117,7 +118,7 @@ async function runServe(
   isColorAllowed: boolean,
 ): Promise<number> {
   const resolved = readConfig(command, env);
-  const warnings = warnOfForeign(env);
+  const warnings = [...warnOfForeign(env), ...warnOfNoTracing(env)];
   if (command.isPrintConfig) {
     writeOutput(formatConfig(resolved.options));
     for (const warning of warnings) writeError(`Warning: ${warning}\n`);

@@ -20,6 +20,16 @@ export interface Tracing {
   accept(accept: Accept): Accept;
 }
 
+/** A compiled program has what OTEL_DENO says fixed when it is compiled. */
+export function warnOfNoTracing(env: Readonly<Record<string, string>>): readonly string[] {
+  const isWanted = env.OTEL_DENO === "true" || env.OTEL_DENO === "1";
+  if (!isWanted || !Deno.build.standalone || Reflect.has(globalThis, GLOBAL)) return [];
+  return [
+    "OTEL_DENO does nothing: this program was compiled without it. Run the source, or compile with " +
+    "OTEL_DENO=true",
+  ];
+}
+
 /** Undefined unless somebody takes spans. */
 export async function openTracing(version: string): Promise<Tracing | undefined> {
   if (!Reflect.has(globalThis, GLOBAL)) return undefined;

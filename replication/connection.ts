@@ -5,7 +5,11 @@ import { Duplex } from "node:stream";
 import postgres from "postgres";
 import type { DatabaseUrl } from "./database_url.ts";
 import { dial } from "./dial.ts";
+import { keepImmediatesCleared } from "./immediates.ts";
 import { ConnectionError, findFinalError } from "./postgres_error.ts";
+
+// The driver sets and clears them from its first connection on.
+keepImmediatesCleared();
 
 /** A pool, or what `begin` and `reserve` hand out has the same call signatures. */
 export type Sql = postgres.Sql;

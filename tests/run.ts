@@ -13,6 +13,23 @@ import { addCounts, type Counts, formatCounts } from "./support/test_counts.ts";
 /** Types have been checked by then. */
 const TEST = ["test", "-A", "--no-check"];
 
+/** They measure time and memory of a server that has the machine for itself. */
+const ALONE = ["tests/e2e/large_test.ts", "tests/e2e/release_test.ts", "tests/e2e/restart_test.ts"];
+
+/** Of the source only, whatever TEST_BINARY says. */
+const NOT_COMPILED = [
+  // A compiled program may run no other, so there is no demo in it: tests/binary has what it says.
+  "tests/e2e/demo_test.ts",
+  // Whether spans are exported is fixed when a program is compiled, and it was compiled without.
+  "tests/e2e/tracing_test.ts",
+];
+
+/** The whole processes: most of their time is waiting, so files go side by side where they may. */
+function e2eRuns(without: readonly string[] = []): readonly (readonly string[])[] {
+  const left = [...ALONE, ...without].join();
+  return [[...TEST, "--parallel", `--ignore=${left}`, "tests/e2e"], [...TEST, ...ALONE]];
+}
+
 const PARTS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   ok: [
     ["fmt", "--check"],
@@ -21,14 +38,14 @@ const PARTS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     [...TEST, "--ignore=tests/pg,tests/e2e,tests/proxy,tests/bench,tests/binary", "tests"],
   ],
   pg: [[...TEST, "tests/pg"]],
-  e2e: [[...TEST, "tests/e2e"]],
+  e2e: e2eRuns(),
   proxy: [[...TEST, "tests/proxy"]],
   // Of the compiled program that TEST_BINARY names.
-  binary: [
-    [...TEST, "tests/binary"],
-    [...TEST, "tests/e2e/official_client_test.ts", "tests/e2e/restart_test.ts"],
-  ],
+  binary: [[...TEST, "tests/binary"], ...e2eRuns(NOT_COMPILED)],
 };
+
+/** Of files that go side by side. */
+const E2E_JOBS = "4";
 
 const DEFAULT_PARTS = ["ok", "pg", "e2e"];
 
@@ -41,6 +58,7 @@ async function main(names: readonly string[]): Promise<boolean> {
   const parts = names.length > 0 ? names : DEFAULT_PARTS;
   await using sealed = parts.includes("binary") ? await sealBinary() : undefined;
   const env = {
+    DENO_JOBS: E2E_JOBS,
     ...parts.some((name) => name !== "ok") ? await openServer() : {},
     ...sealed?.env,
   };

@@ -5,6 +5,7 @@
 
 import { join } from "node:path";
 import { kill as signalProcess } from "node:process";
+import { freePort } from "./free_port.ts";
 import { embeddedPostgresBin, openTempFolder } from "./postgres_binaries.ts";
 
 export interface ClusterOptions {
@@ -236,13 +237,6 @@ function localeFlags(): readonly string[] {
   return Deno.build.os === "darwin"
     ? ["--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     : ["--locale=C.UTF-8"];
-}
-
-function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr;
-  listener.close();
-  return port;
 }
 
 /**

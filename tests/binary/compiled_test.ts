@@ -6,9 +6,13 @@ import manifest from "../../deno.json" with { type: "json" };
 import { testDatabase } from "../support/postgres.ts";
 import { listLibraries, SEALED_USER, SealedRoot } from "../support/sealed_root.ts";
 import { freePort, pause, ServerProcess } from "../support/server_process.ts";
+import { megabytes, readMemory } from "../support/process_memory.ts";
 import { until } from "../support/shape_requests.ts";
 
 const LISTENING_MS = 300;
+const START_BYTES_MAX = 250e6;
+/** The process has warmed up by then, and V8 compiled what it found hot. */
+const WARM_MS = 2000;
 /** The first that nobody disturbed counts: others use the machine, too. */
 const STARTS_MAX = 20;
 
@@ -44,7 +48,8 @@ Deno.test("version names the commit that was compiled", async () => {
   await withBinary(async (binary) => {
     const { code, stdout } = await runBinary(binary, ["version"]);
     assert.equal(code, 0);
-    const [, version, commit] = /^electric-ts (\S+) \((\S+)\)\n$/.exec(stdout) ?? [];
+    const [, version, commit] =
+      /^electric-ts (\S+) \((\S+), Deno \d+\.\d+\.\d+\)\n$/.exec(stdout) ?? [];
     assert.equal(version, manifest.version, stdout);
     assert.match(commit, /^(?:[0-9a-f]{12}(?:-changed)?|unknown)$/);
   });
@@ -143,6 +148,20 @@ Deno.test("it syncs as an ordinary user in a read-only root that holds nothing e
       [],
     );
   });
+});
+
+Deno.test(`it starts in ${START_BYTES_MAX / 1e6} MB`, async () => {
+  await using database = await testDatabase();
+  await using server = await ServerProcess.start({
+    databaseUrl: database.url,
+    streamId: database.name,
+  });
+  const peaks: number[] = [];
+  for (const endMs = Date.now() + WARM_MS; Date.now() < endMs; await pause(50)) {
+    peaks.push(readMemory(server.pid).peakBytes);
+  }
+  console.log(`Peak ${megabytes(Math.max(...peaks))} MB`);
+  assert(Math.max(...peaks) < START_BYTES_MAX);
 });
 
 /** By what Linux says of the process. */

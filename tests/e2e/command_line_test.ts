@@ -43,11 +43,26 @@ Deno.test("serve refuses a database URL that demands channel binding, which it w
   assert(!stderr.includes("tiger"));
 });
 
+Deno.test("serve says which port is taken, and which option sets it", async () => {
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const port = taken.addr.port;
+  const args = ["serve", "--insecure", "--storage-dir=:memory:", "--listen-on-ipv6=false"];
+  const { code, stderr } = await electric([...args, `--port=${port}`], {
+    DATABASE_URL: "postgresql://u@127.0.0.1:1/d",
+  });
+  assert.equal(code, 1, stderr);
+  assert.match(stderr, new RegExp(`Error: Port ${port} is in use: .* set ELECTRIC_PORT`));
+});
+
 Deno.test("serve --print-config shows values and sources, masks secrets and warns", async () => {
-  const path = await Deno.makeTempFile({ suffix: ".json" });
+  const folder = await Deno.makeTempDir();
   try {
+    // The program may be another user.
+    await Deno.chmod(folder, 0o755);
+    const path = `${folder}/electric.json`;
     await Deno.writeTextFile(path, '{"db-pool-size": 5}');
     const env = {
+      SEALED_FOLDER: folder,
       DATABASE_URL: "postgresql://app:tiger@db/app",
       ELECTRIC_SECRET: "hush",
       ELECTRIC_CONFIG_FILE: path,
@@ -61,7 +76,7 @@ Deno.test("serve --print-config shows values and sources, masks secrets and warn
     assert(stdout.includes(`file ${path}`));
     assert.match(stderr, /^Warning: ELECTRIC_STATSD_HOST is not supported/);
   } finally {
-    await Deno.remove(path);
+    await Deno.remove(folder, { recursive: true });
   }
 });
 

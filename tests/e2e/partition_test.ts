@@ -45,7 +45,7 @@ async function withFollowers(work: (world: World) => Promise<void>): Promise<voi
       const held = () => [...follower.rows.values()].map(({ id, v }) => `${id} ${v}`).toSorted();
       const isSame = () => JSON.stringify(held()) === JSON.stringify(expected);
       await Promise.race([
-        until(isSame, "the shape is what the table is", 5_000).catch(() => {}),
+        until(isSame, "the shape is what the table is", 20_000).catch(() => {}),
         ...following,
       ]);
       deepEqual(held(), expected, WHERES[i]);

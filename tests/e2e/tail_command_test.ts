@@ -80,11 +80,8 @@ Deno.test("tail follows tables through changes, a restart and a truncation, and 
   await sql`INSERT INTO a VALUES (5, 'after')`;
   await has('"after"');
 
-  assert.deepEqual([...new Set(linesOf(run).map(({ control }) => control))], [
-    undefined,
-    "up-to-date",
-    "must-refetch",
-  ]);
+  const controls = new Set(linesOf(run).map(({ control }) => control));
+  assert(controls.has("up-to-date") && controls.has("must-refetch"));
   run.kill("SIGINT");
   const { code, stderr } = await run.result();
   assert.equal(code, 130);

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { dirname } from "node:path";
 import { openPool } from "../../replication/connection.ts";
 import { parseDatabaseUrl } from "../../replication/database_url.ts";
 import { ServerProcess } from "../support/server_process.ts";
@@ -16,7 +17,11 @@ Deno.test("a server keeps every connection encrypted and proves its password", a
   const app = openPool({ url: parseDatabaseUrl(tls.cluster.url("app")), max: 1 });
   await app.unsafe(`SET ROLE ${SCRAM_ROLE}; CREATE TABLE items (id int PRIMARY KEY, v text);
     INSERT INTO items VALUES (1, 'first')`);
-  await using server = await ServerProcess.start({ databaseUrl: url, streamId: "tls" });
+  await using server = await ServerProcess.start({
+    databaseUrl: url,
+    streamId: "tls",
+    env: { SEALED_FOLDER: dirname(tls.caFile) },
+  });
   const end = await readToEnd(server.url, { table: "items" });
   assert.deepEqual(end.messages.flatMap(({ value }) => value?.v ?? []), ["first"]);
   const next = poll(server.url, end);

@@ -108,12 +108,20 @@ async function dropSlot(target: FaultTarget): Promise<void> {
 /** A role that owns nothing yet, may replicate, and may do in the database what a server needs. */
 export async function createRole(sql: postgres.Sql, database: string): Promise<string> {
   const role = `app_${crypto.randomUUID().slice(0, 8)}`;
-  const create = () =>
-    sql.unsafe(`CREATE ROLE ${role} LOGIN REPLICATION PASSWORD 'x';
-      GRANT ALL ON DATABASE ${database} TO ${role}; GRANT ALL ON SCHEMA public TO ${role}`);
-  // Others may change what the whole cluster shares at the same moment: "tuple concurrently updated".
-  await create().catch((error) => error.code === "XX000" ? create() : Promise.reject(error));
-  return role;
+  const deadline = Date.now() + LIMIT_MS;
+  for (;;) {
+    try {
+      await sql.unsafe(`CREATE ROLE ${role} LOGIN REPLICATION PASSWORD 'x';
+        GRANT ALL ON DATABASE ${database} TO ${role}; GRANT ALL ON SCHEMA public TO ${role}`);
+      return role;
+    } catch (error) {
+      // Others may change what the whole cluster shares at the same moment: "tuple concurrently
+      // updated".
+      const isShared = error instanceof Error && "code" in error && error.code === "XX000";
+      if (!isShared || Date.now() > deadline) throw error;
+      await pause(5);
+    }
+  }
 }
 
 /** The url for the role. */

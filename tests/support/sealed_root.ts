@@ -16,7 +16,10 @@ export const SEALED_USER = 65532;
 const DEVICES = ["null", "zero", "random", "urandom"];
 
 export class SealedRoot implements AsyncDisposable {
-  /** A program that runs the compiled one in the root; ELECTRIC_STORAGE_DIR is all it can write to. */
+  /**
+   * A program that runs the compiled one in the root. ELECTRIC_STORAGE_DIR is all it can write to; the
+   * folder in SEALED_FOLDER it can read.
+   */
   readonly program: string;
   readonly #folder: string;
 
@@ -83,6 +86,11 @@ ${devices.join("\n")}
   if [ -n "\${ELECTRIC_STORAGE_DIR:-}" ]; then
     mkdir -p "$root$ELECTRIC_STORAGE_DIR"
     mount --bind "$ELECTRIC_STORAGE_DIR" "$root$ELECTRIC_STORAGE_DIR"
+  fi
+  if [ -n "\${SEALED_FOLDER:-}" ]; then
+    mkdir -p "$root$SEALED_FOLDER"
+    mount --bind "$SEALED_FOLDER" "$root$SEALED_FOLDER"
+    mount -o remount,bind,ro "$root$SEALED_FOLDER"
   fi
   mount -o remount,bind,ro "$root"
   exec chroot $user "$root" /electric-ts "$@"' electric-ts "$@"

@@ -1,5 +1,9 @@
 /** The server as users run it: a process of its own, which tests can kill and start again. */
 
+import { freePort } from "../../cli/demo/free_port.ts";
+
+export { freePort };
+
 export interface ServerOptions {
   readonly databaseUrl: string;
   readonly streamId: string;
@@ -23,6 +27,19 @@ export function serverCommand(): ServerCommand {
   const binary = Deno.env.get("TEST_BINARY");
   if (binary) return { path: binary, args: ["serve"] };
   return { path: Deno.execPath(), args: ["run", "-A", "--quiet", MAIN, "serve"] };
+}
+
+/** Version of the Deno that servers run on. */
+export async function readServerRuntime(): Promise<string> {
+  const { path, args } = serverCommand();
+  const command = new Deno.Command(path, {
+    args: [...args.slice(0, -1), "version"],
+    stdin: "null",
+  });
+  const said = new TextDecoder().decode((await command.output()).stdout);
+  const [, version] = /, Deno (\S+)\)\n$/.exec(said) ?? [];
+  if (!version) throw new TypeError(`No version in "${said}"`);
+  return version;
 }
 
 export class ServerProcess implements AsyncDisposable {
@@ -158,14 +175,6 @@ async function collect(stderr: ReadableStream<Uint8Array>): Promise<string> {
     if (path) await Deno.writeTextFile(path, part, { append: true });
   }
   return text;
-}
-
-/** A port that nothing listens on just now. */
-export function freePort(): number {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr as Deno.NetAddr;
-  listener.close();
-  return port;
 }
 
 /** A pause between two looks at a condition. */

@@ -22,6 +22,8 @@ export async function startTlsCluster(): Promise<TlsCluster> {
   stack.defer(() => Deno.remove(folder, { recursive: true }));
   const cluster = stack.use(await startCluster());
   await makeCertificates(folder);
+  // A server under test may be another user.
+  await Deno.chmod(folder, 0o755);
   await give(cluster, folder);
   await cluster.configure({ ssl: "on", password_encryption: "scram-sha-256" });
   await Deno.writeTextFile(
