@@ -102,7 +102,7 @@ export async function runOracle(options: OracleOptions): Promise<void> {
   await Promise.all([...writing, ...following]);
   await untilPrepared(target);
   // What came blind has been lost by then.
-  await followed[0].follower.followTo(await mark(sql));
+  await mark(sql, followed[0].follower);
   await untilNoneIsBehind(server.url);
   await compare(followed, sql);
   await server.stop();
@@ -190,12 +190,16 @@ async function untilPrepared({ sql, streamId, table }: FaultTarget): Promise<voi
   }
 }
 
-/** Writes something that is published: once that has been seen, so has all before the position. */
-async function mark(sql: postgres.Sql): Promise<bigint> {
-  const [{ lsn }] = await sql`select pg_current_wal_insert_lsn() - '0/0'::pg_lsn as lsn`;
-  await sql`insert into plain (id, n) values (1000, 0)
-    on conflict (id) do update set n = plain.n + 1`;
-  return BigInt(lsn);
+/**
+ * Writes something and waits until it is seen; up to where all before it has been seen then. That is a
+ * position of the logs, which are shifted against the server's once a slot was made anew.
+ */
+async function mark(sql: postgres.Sql, plain: ShapeFollower): Promise<bigint> {
+  const [{ n }] = await sql`insert into plain (id, n) values (1000, 0)
+    on conflict (id) do update set n = plain.n + 1 returning n::text`;
+  const isSeen = () => plain.rows.get('"public"."plain"/"1000"')?.n === n;
+  await plain.followUntil(isSeen, "No mark");
+  return plain.seen;
 }
 
 /** All shapes go on with the stream: what it has been seen to bring, they have. */
@@ -229,7 +233,7 @@ async function answers(url: string): Promise<boolean> {
 }
 
 async function compare(followed: readonly Followed[], sql: postgres.Sql): Promise<void> {
-  const lsn = await mark(sql);
+  const lsn = await mark(sql, followed[0].follower);
   for (const { shape, follower } of followed) {
     await follower.followTo(lsn);
     const about = JSON.stringify(shape.params);

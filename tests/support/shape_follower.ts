@@ -47,10 +47,15 @@ export class ShapeFollower {
 
   /** Follows the shape until the server has told that everything up to `lsn` has been sent. */
   async followTo(lsn: bigint, deadlineMs = 60_000): Promise<void> {
+    await this.followUntil(() => this.#seen >= lsn, `Nothing up to ${lsn}`, deadlineMs);
+  }
+
+  /** Follows the shape until it is up to date and that is so; it fails with what is missing. */
+  async followUntil(isSo: () => boolean, missing: string, deadlineMs = 60_000): Promise<void> {
     const deadline = Date.now() + deadlineMs;
-    while (!this.#isUpToDate || this.#seen < lsn) {
+    while (!this.#isUpToDate || !isSo()) {
       if (Date.now() > deadline) {
-        throw new Error(`Nothing up to ${lsn} from ${JSON.stringify(this.#params)}: ${this.#seen}`);
+        throw new Error(`${missing} from ${JSON.stringify(this.#params)}: ${this.#seen}`);
       }
       // Not live: those answers say how far all shapes are, though nothing came for this one.
       if (this.#isUpToDate) await pause(10);
