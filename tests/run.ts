@@ -14,7 +14,8 @@ import { addCounts, type Counts, formatCounts } from "./support/test_counts.ts";
 const TEST = ["test", "-A", "--no-check"];
 
 /** They measure time and memory of a server that has the machine for itself. */
-const ALONE = ["tests/e2e/large_test.ts", "tests/e2e/release_test.ts", "tests/e2e/restart_test.ts"];
+const ALONE = ["large", "release", "restart", "schema_change", "wal"]
+  .map((name) => `tests/e2e/${name}_test.ts`);
 
 /** Of the source only, whatever TEST_BINARY says. */
 const NOT_COMPILED = [
@@ -25,9 +26,12 @@ const NOT_COMPILED = [
 ];
 
 /** The whole processes: most of their time is waiting, so files go side by side where they may. */
-function e2eRuns(without: readonly string[] = []): readonly (readonly string[])[] {
+function e2eRuns(
+  without: readonly string[] = [],
+  more: readonly string[] = [],
+): readonly (readonly string[])[] {
   const left = [...ALONE, ...without].join();
-  return [[...TEST, "--parallel", `--ignore=${left}`, "tests/e2e"], [...TEST, ...ALONE]];
+  return [[...TEST, "--parallel", `--ignore=${left}`, ...more, "tests/e2e"], [...TEST, ...ALONE]];
 }
 
 const PARTS: Readonly<Record<string, readonly (readonly string[])[]>> = {
@@ -35,17 +39,23 @@ const PARTS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["fmt", "--check"],
     ["lint"],
     ["check", "."],
-    [...TEST, "--ignore=tests/pg,tests/e2e,tests/proxy,tests/bench,tests/binary", "tests"],
+    [
+      ...TEST,
+      "--ignore=tests/pg,tests/e2e,tests/proxy,tests/bench,tests/binary,tests/conformance",
+      "tests",
+    ],
   ],
   pg: [[...TEST, "tests/pg"]],
   e2e: e2eRuns(),
   proxy: [[...TEST, "tests/proxy"]],
+  // Of the kit that is not part of this repository; where it is missing that is said.
+  conformance: [[...TEST, "tests/conformance"]],
   // Of the compiled program that TEST_BINARY names.
-  binary: [[...TEST, "tests/binary"], ...e2eRuns(NOT_COMPILED)],
+  binary: [[...TEST, "tests/binary"], ...e2eRuns(NOT_COMPILED, ["tests/conformance"])],
 };
 
 /** Of files that go side by side. */
-const E2E_JOBS = "4";
+const E2E_JOBS = "2";
 
 const DEFAULT_PARTS = ["ok", "pg", "e2e"];
 
