@@ -250,8 +250,8 @@ function endOfWait(reader: Reader, plan: WaitingPlan, ended: WakeReason): Answer
   if (plan.kind === "hold") return idleAnswer(reader);
   if (ended === "shutdown") return shuttingDownAnswer(reader.method);
   if (plan.kind === "awaitSnapshot") return unavailable(reader.method, MESSAGE.snapshotSlow);
-  // After a crash it may be the log that is behind until the stream is back: no fault of the client.
-  if (isInFallback(reader.context.service, reader.shape)) {
+  // After a crash the log may be behind until the stream has caught up: no fault of the client.
+  if (reader.shape.isResuming || isInFallback(reader.context.service, reader.shape)) {
     return unavailable(reader.method, MESSAGE.logBehind);
   }
   return invalidAnswer(reader.method, { offset: [FIELD_ERROR.offsetOutOfBounds] });

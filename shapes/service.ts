@@ -60,6 +60,12 @@ export interface ServedShape {
    */
   readonly isBehind: boolean;
 
+  /**
+   * True after a restart until the stream has sent again what may not have been stored: till then
+   * readers may be ahead of the log.
+   */
+  readonly isResuming: boolean;
+
   /** The last visible offset: `0_inf` while the log is empty. */
   readonly head: Offset;
 

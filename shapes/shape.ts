@@ -111,6 +111,10 @@ export class Shape implements ServedShape {
     return !this.#isFollowed || this.#isFrozen;
   }
 
+  get isResuming(): boolean {
+    return this.#record.earlier.isOpen;
+  }
+
   /** The stream brings all its changes; else only reconciling does. */
   get isFollowed(): boolean {
     return this.#isFollowed;

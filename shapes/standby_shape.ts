@@ -25,6 +25,7 @@ export class StandbyShape implements ServedShape {
   readonly schemaHeader: string;
   /** Nobody here knows of more than is stored. */
   readonly isBehind = true;
+  readonly isResuming = false;
   readonly isStarted = true;
   readonly #resources: StandbyResources;
   /** Sizes of the snapshot's chunks. */

@@ -30,6 +30,7 @@ export class FakeShape implements ServedShape {
   isGone = false;
   isStarted = true;
   isBehind = false;
+  isResuming = false;
   head: Offset = SNAPSHOT_END;
   /** One entry a chunk of the snapshot. */
   snapshot: Uint8Array[] = [itemBytes({ key: "1" }, { headers: { control: "snapshot-end" } })];

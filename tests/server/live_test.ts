@@ -156,6 +156,18 @@ Deno.test("an offset beyond the head is refused after half the time", async () =
   }
 });
 
+Deno.test("an offset beyond the head is no fault while the stream catches up after a restart", async () => {
+  const harness = openHarness();
+  harness.shape.isResuming = true;
+  const answer = harness.read("900_0", "&live=true");
+  await settle();
+  await harness.clock.advance(10_050);
+  const response = await answer;
+  equal(response.status, 503);
+  equal(response.headers.has("retry-after"), true);
+  deepEqual(held(harness), NOTHING_HELD);
+});
+
 Deno.test("an offset beyond the head is served once the log gets there", async () => {
   const harness = openHarness();
   const answer = harness.read("900_0");

@@ -95,7 +95,9 @@ Deno.test("who holds what a crash has lost is sent back to start, nobody else", 
 Deno.test("nothing is lost once the stream has sent it again", async () => {
   const { shape } = await restored();
   append(shape, 40, 0);
+  equal(shape.isResuming, true, "the stream may send more of it");
   shape.earlierReaders.settle();
+  equal(shape.isResuming, false);
   reconcile(shape, 41);
   deepEqual(shape.page(since(40, 0))?.until, at(41, 0));
   deepEqual(shape.page(since(40, 1))?.until, at(41, 0));
