@@ -101,6 +101,11 @@ async function readStoredIds(storageDir: string): Promise<Set<number> | undefine
   return new Set(items.map(({ value }) => Number(value.id)));
 }
 
+async function isWhole(url: string): Promise<boolean> {
+  const { shapes } = await (await fetch(`${url}/v1/status`)).json();
+  return shapes.total === 1 && shapes.live === 1;
+}
+
 Deno.test("I1: what was acknowledged is in the store, whenever the process is killed", async () => {
   await using database = await testDatabase({ settings: { synchronous_commit: "off" } });
   const { sql } = database;
@@ -121,6 +126,7 @@ Deno.test("I1: what was acknowledged is in the store, whenever the process is ki
     const stored = await readStoredIds(server.storageDir);
     if (!stored) {
       await server.start();
+      await until(() => isWhole(server.url), "the shape has been compared");
       continue;
     }
     looked++;

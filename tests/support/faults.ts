@@ -64,22 +64,22 @@ export const FAULTS: readonly Fault[] = [
     name: "its role may not replicate",
     isLasting: true,
     async inflict(target) {
-      await target.sql.unsafe(`ALTER ROLE ${target.role} NOREPLICATION`);
+      await changeRoles(target.sql, `ALTER ROLE ${target.role} NOREPLICATION`);
       await endWalsender(target);
     },
     async mend({ sql, role }) {
-      await sql.unsafe(`ALTER ROLE ${role} REPLICATION`);
+      await changeRoles(sql, `ALTER ROLE ${role} REPLICATION`);
     },
   },
   {
     name: "its role may not replicate, and its slot is dropped",
     isLasting: true,
     async inflict(target) {
-      await target.sql.unsafe(`ALTER ROLE ${target.role} NOREPLICATION`);
+      await changeRoles(target.sql, `ALTER ROLE ${target.role} NOREPLICATION`);
       await dropSlot(target);
     },
     async mend({ sql, role }) {
-      await sql.unsafe(`ALTER ROLE ${role} REPLICATION`);
+      await changeRoles(sql, `ALTER ROLE ${role} REPLICATION`);
     },
   },
 ];
@@ -108,15 +108,24 @@ async function dropSlot(target: FaultTarget): Promise<void> {
 /** A role that owns nothing yet, may replicate, and may do in the database what a server needs. */
 export async function createRole(sql: postgres.Sql, database: string): Promise<string> {
   const role = `app_${crypto.randomUUID().slice(0, 8)}`;
+  await changeRoles(
+    sql,
+    `CREATE ROLE ${role} LOGIN REPLICATION PASSWORD 'x';
+      GRANT ALL ON DATABASE ${database} TO ${role}; GRANT ALL ON SCHEMA public TO ${role}`,
+  );
+  return role;
+}
+
+/**
+ * Again, when others change at the same moment what the whole cluster shares: "tuple concurrently
+ * updated".
+ */
+async function changeRoles(sql: postgres.Sql, text: string): Promise<void> {
   const deadline = Date.now() + LIMIT_MS;
   for (;;) {
     try {
-      await sql.unsafe(`CREATE ROLE ${role} LOGIN REPLICATION PASSWORD 'x';
-        GRANT ALL ON DATABASE ${database} TO ${role}; GRANT ALL ON SCHEMA public TO ${role}`);
-      return role;
+      return void await sql.unsafe(text);
     } catch (error) {
-      // Others may change what the whole cluster shares at the same moment: "tuple concurrently
-      // updated".
       const isShared = error instanceof Error && "code" in error && error.code === "XX000";
       if (!isShared || Date.now() > deadline) throw error;
       await pause(5);
@@ -133,6 +142,6 @@ export function urlFor(role: string, databaseUrl: string): string {
 }
 
 export async function dropRole(sql: postgres.Sql, role: string): Promise<void> {
-  await sql.unsafe(`REASSIGN OWNED BY ${role} TO CURRENT_USER; DROP OWNED BY ${role}`);
-  await sql.unsafe(`DROP ROLE ${role}`);
+  await changeRoles(sql, `REASSIGN OWNED BY ${role} TO CURRENT_USER; DROP OWNED BY ${role}`);
+  await changeRoles(sql, `DROP ROLE ${role}`);
 }
