@@ -50,7 +50,7 @@ const PARTS: Readonly<Record<string, readonly (readonly string[])[]>> = {
       "tests",
     ],
   ],
-  pg: [[...TEST, "tests/pg"]],
+  pg: [[...TEST, "--parallel", "tests/pg"]],
   e2e: e2eRuns(),
   proxy: [[...TEST, "tests/proxy"]],
   // Of the kit that is not part of this repository; where it is missing that is said.
@@ -60,7 +60,7 @@ const PARTS: Readonly<Record<string, readonly (readonly string[])[]>> = {
 };
 
 /** Of files that go side by side. */
-const E2E_JOBS = "2";
+const JOBS = "2";
 
 const DEFAULT_PARTS = ["ok", "pg", "e2e"];
 
@@ -73,7 +73,7 @@ async function main(names: readonly string[]): Promise<boolean> {
   const parts = names.length > 0 ? names : DEFAULT_PARTS;
   await using sealed = parts.includes("binary") ? await sealBinary() : undefined;
   const env = {
-    DENO_JOBS: E2E_JOBS,
+    DENO_JOBS: JOBS,
     ...parts.some((name) => name !== "ok") ? await openServer() : {},
     ...sealed?.env,
   };
