@@ -54,6 +54,8 @@ const AHEAD_PATIENCE_MS = 10_000;
  */
 const STREAM_HOLD_MS = 400;
 const STREAM_HOLD_EVERY_MS = 5 * STREAM_HOLD_MS;
+/** Only once it has been late for so long: holding it up costs memory, 100 MB of it at most. */
+const STREAM_HOLD_AFTER_MS = 6_000;
 /** Who asked this many intervals ago may ask again. */
 const WANTED_INTERVALS = 2;
 
@@ -246,8 +248,10 @@ export class Refresher {
 
   #holdStream(): void {
     const { mode, ingest, nowMs } = this.#options;
-    if (mode().reason !== "stream_late" || nowMs() < this.#nextHoldMs) return;
-    this.#nextHoldMs = nowMs() + STREAM_HOLD_EVERY_MS;
+    const { reason, sinceMs } = mode(), now = nowMs();
+    const isLong = reason === "stream_late" && now - sinceMs >= STREAM_HOLD_AFTER_MS;
+    if (!isLong || now < this.#nextHoldMs) return;
+    this.#nextHoldMs = now + STREAM_HOLD_EVERY_MS;
     ingest.pauseFor(new Promise((resolve) => setTimeout(resolve, STREAM_HOLD_MS)));
   }
 
