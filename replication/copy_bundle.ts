@@ -30,7 +30,7 @@ export function copyMessageEnd(bundle: Uint8Array, at: number): number {
 }
 
 /** Lets whoever listens to the socket's data have bundles. */
-export function bundleCopyData<T extends net.Socket>(socket: T): T {
+export function bundleCopyData(socket: net.Socket): net.Socket {
   const emit = socket.emit.bind(socket);
   const bundler = new CopyBundler((bytes) => void emit("data", bytes));
   socket.emit = (event: string | symbol, ...args: unknown[]) => {

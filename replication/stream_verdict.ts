@@ -53,8 +53,9 @@ export const STILL_MAX_MS = 180_000;
 export const UNSUSPECTED: Suspicion = { isSuspect: false, behind: undefined, still: undefined };
 
 /**
- * Judges a stream. `stillMaxMs` is for tests. `beatLsn` is the end of a record that is known to be flushed whole: other
- * positions of the server may lie inside of a record, where no walsender gets to.
+ * Judges a stream. `beatLsn` is the end of a record that is known to be flushed whole: other
+ * positions of the server may lie inside of a record, where no walsender gets to. `stillMaxMs` is
+ * another in tests.
  */
 export function judgeStream(
   before: Suspicion,

@@ -1,14 +1,6 @@
 import assert from "node:assert/strict";
 import { claimStorageFormat, STORAGE_FORMAT } from "../../../cli/storage/storage_format.ts";
-
-async function withDirectory(body: (directory: string) => Promise<void>): Promise<void> {
-  const directory = await Deno.makeTempDir();
-  try {
-    await body(directory);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
-}
+import { withDirectory } from "../../support/temp_directory.ts";
 
 Deno.test("claimStorageFormat() marks a directory without a mark, and takes it again", async () => {
   await withDirectory(async (directory) => {

@@ -5,17 +5,9 @@ import {
   readHolder,
   StorageLockedError,
 } from "../../../cli/storage/storage_lock.ts";
+import { withDirectory } from "../../support/temp_directory.ts";
 
 const LOCK_MODULE = new URL("../../../cli/storage/storage_lock.ts", import.meta.url).href;
-
-async function withDirectory(body: (directory: string) => Promise<void>): Promise<void> {
-  const directory = await Deno.makeTempDir();
-  try {
-    await body(directory);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
-}
 
 /** Runs code in another process; `lock(directory)` is there to be called. */
 function spawn(directory: string, code: string): Deno.ChildProcess {
@@ -28,6 +20,23 @@ function spawn(directory: string, code: string): Deno.ChildProcess {
     stdout: "piped",
     stderr: "piped",
   }).spawn();
+}
+
+/** A process that has the lock until it is killed. */
+async function startHolder(directory: string) {
+  const process = spawn(
+    directory,
+    `await lock(); console.log("locked"); setInterval(() => {}, 9e5);`,
+  );
+  const reader = process.stdout.pipeThrough(new TextDecoderStream()).getReader();
+  assert.equal((await reader.read()).value, "locked\n");
+  const kill = async () => {
+    process.kill("SIGKILL");
+    await process.status;
+    await reader.cancel();
+    await process.stderr.cancel();
+  };
+  return { pid: process.pid, kill };
 }
 
 async function tryInOtherProcess(directory: string): Promise<string> {
@@ -53,37 +62,21 @@ Deno.test("lockStorage() keeps another process out and tells it who holds the lo
 
 Deno.test("lockStorage() locks a directory whose holder was killed", () =>
   withDirectory(async (directory) => {
-    const holder = spawn(
-      directory,
-      `await lock(); console.log("locked"); setInterval(() => {}, 9e5);`,
-    );
-    const reader = holder.stdout.pipeThrough(new TextDecoderStream()).getReader();
-    assert.equal((await reader.read()).value, "locked\n");
+    const holder = await startHolder(directory);
     assert.match(await tryInOtherProcess(directory), /^StorageLockedError/);
-    holder.kill("SIGKILL");
-    await holder.status;
-    await reader.cancel();
-    await holder.stderr.cancel();
+    await holder.kill();
     using _lock = await lockStorage(directory);
     assert.equal(await Deno.readTextFile(`${directory}/lock`), `${Deno.pid}\n`);
   }));
 
 Deno.test("awaitStorageLock() has the lock as soon as its holder has ended", () =>
   withDirectory(async (directory) => {
-    const holder = spawn(
-      directory,
-      `await lock(); console.log("locked"); setInterval(() => {}, 9e5);`,
-    );
-    const reader = holder.stdout.pipeThrough(new TextDecoderStream()).getReader();
-    assert.equal((await reader.read()).value, "locked\n");
+    const holder = await startHolder(directory);
     const { pid, since } = await readHolder(directory);
     assert.equal(pid, holder.pid);
     assert(Date.now() - Date.parse(since ?? "") < 60_000);
     const waiting = awaitStorageLock(directory, new AbortController().signal);
-    holder.kill("SIGKILL");
-    await holder.status;
-    await reader.cancel();
-    await holder.stderr.cancel();
+    await holder.kill();
     using lock = await waiting;
     assert(lock);
     assert.equal(await Deno.readTextFile(`${directory}/lock`), `${Deno.pid}\n`);

@@ -1,15 +1,11 @@
 import { strictEqual as equal } from "node:assert/strict";
 import { StorageVersion } from "../../../cli/storage/storage_version.ts";
+import { withDirectory } from "../../support/temp_directory.ts";
 
 const LONG_AGO = new Date(Date.now() - 60_000);
 
-async function withStorage(work: (path: string) => Promise<void>): Promise<void> {
-  const directory = await Deno.makeTempDir();
-  try {
-    await work(`${directory}/shapes.sqlite`);
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
+function withStorage(work: (path: string) => Promise<void>): Promise<void> {
+  return withDirectory((directory) => work(`${directory}/shapes.sqlite`));
 }
 
 /** Writes a file as if that had been a while ago. */

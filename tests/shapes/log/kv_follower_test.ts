@@ -11,6 +11,7 @@ import { KvStore } from "../../../shapes/log/kv_store.ts";
 import type { StoredBytes, StoredState } from "../../../shapes/log/store.ts";
 import { compareOffsets, SNAPSHOT_END } from "../../../shapes/offset.ts";
 import { Random } from "../../support/random.ts";
+import { withDirectory } from "../../support/temp_directory.ts";
 import { addShape, assertSameBytes, patternBytes, readChunk } from "./store_world.ts";
 
 /** Small, so that entries move from the journal to their shapes all the time. */
@@ -22,10 +23,9 @@ interface World {
 }
 
 /** A store on a file, and one that reads it as another process would. */
-async function withFollower(work: (world: World) => Promise<void>): Promise<void> {
-  const directory = await Deno.makeTempDir();
-  const path = `${directory}/shapes.sqlite`;
-  try {
+function withFollower(work: (world: World) => Promise<void>): Promise<void> {
+  return withDirectory(async (directory) => {
+    const path = `${directory}/shapes.sqlite`;
     await using store = new KvStore(await openKv(path), JOURNAL);
     await store.load();
     await store.flushed();
@@ -35,9 +35,7 @@ async function withFollower(work: (world: World) => Promise<void>): Promise<void
     } finally {
       follower.close();
     }
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
+  });
 }
 
 /** Sizes of small entries, of large ones, and of some that are cut in parts. */
