@@ -70,6 +70,8 @@ export class EarlierReaders {
    * to whom it was sent before.
    */
   noteAppended(first: Offset, last: Offset, isAsSent: boolean): boolean {
+    // Most shapes know of none, and each entry asks.
+    if (!this.#storedEnd && this.#gaps.length === 0) return false;
     // Items of reconciles lie at odd positions: they are told of when all of them are there.
     if ((first.lsn & 1n) === 1n) return false;
     if (this.#storedEnd && isAsSent) this.#storedEnd = last;
