@@ -9,6 +9,9 @@ export const REQUEST_BODY_BYTES_MAX = 8_000_000;
  */
 export const BODY_PIECE_BYTES = 64 * 1024;
 
+/** Of an event stream's first page, so that it and the headers, about 900 bytes, are one packet. */
+export const FIRST_EVENTS_BYTES_MAX = 320;
+
 /** Bodies in pieces that are sent at a time, but for those whose clients are slow. */
 export const SEND_SLOTS = 32;
 /** A client that has not taken all it was sent after so long is slow. */

@@ -9,6 +9,7 @@ import { nextCursor } from "./cursor.ts";
 import { formatEtag, formatUniqueEtag } from "./etag.ts";
 import { isInFallback } from "./fallback.ts";
 import type { SharedParts } from "./hold.ts";
+import { FIRST_EVENTS_BYTES_MAX } from "./limits.ts";
 import { encodeItem, pageBody } from "./page_body.ts";
 import type { ShapeRequest } from "./params.ts";
 import {
@@ -98,13 +99,13 @@ export function notModifiedAnswer(reader: Reader, page: Page): Answer {
 }
 
 /**
- * An event stream. Clients take its offset header as reached once they have read up to an
- * up-to-date event, and lose what came before one if the stream breaks. So the header may only
- * name the end of the first page if such an event follows it at once.
+ * An event stream. Clients take its offset header as reached, and lose what came before an
+ * up-to-date event if the stream breaks. So the header may only name the end of the first page if
+ * that reaches them together with it.
  */
 export function eventsAnswer(reader: Reader, page: Page | undefined, source: BodySource): Answer {
   const isFallback = isReaderInFallback(reader);
-  const isUpToDate = page?.isUpToDate === true;
+  const isUpToDate = page !== undefined && arrivesWithHeaders(page);
   const since = reader.request.offset;
   const until = isUpToDate ? formatOffset(page.until) : formatRequestedOffset(since);
   const etag = etagOf(reader, until, isFallback);
@@ -118,6 +119,12 @@ export function eventsAnswer(reader: Reader, page: Page | undefined, source: Bod
   if (isUpToDate) headers.push([HEADER.upToDate, PRESENT]);
   const body = { kind: "stream", source, isQueued: false } as const;
   return { status: 200, headers, body, isFallback };
+}
+
+/** Whether all of it, with the up-to-date event that ends it, goes in one packet with the headers. */
+function arrivesWithHeaders({ isUpToDate, hasData, body }: Page): boolean {
+  if (!isUpToDate) return false;
+  return !hasData || (body.kind === "bytes" && body.bytes.length <= FIRST_EVENTS_BYTES_MAX);
 }
 
 function isReaderInFallback({ context, shape }: Reader): boolean {
