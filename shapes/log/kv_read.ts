@@ -10,6 +10,7 @@ import { ShapeGoneError } from "../errors.ts";
 import { compareOffsets, type Offset } from "../offset.ts";
 import type { ReadRange } from "./kv_engine.ts";
 import {
+  compareLogPositions,
   type KeyRange,
   type LogPosition,
   logPositionOf,
@@ -55,11 +56,14 @@ export async function* readLog(
     ahead = readAhead(read, shape, stream, values, batch);
     for (const { value, next } of values) {
       if (value.length === 0) throw new Error(`Log of shape "${shape.handle}" lacks a value`);
-      const piece = pieceOfLogValue(value, at, until);
-      if (piece === undefined) return;
-      at = piece.isLast ? endOfEntry(piece.last) : next;
-      yield piece;
-      assertPresent(shape);
+      // More than once if the reader was inside of an entry: that comes alone.
+      do {
+        const piece = pieceOfLogValue(value, at, until);
+        if (piece === undefined) return;
+        at = piece.isLast ? endOfEntry(piece.last) : next;
+        yield piece;
+        assertPresent(shape);
+      } while (compareLogPositions(at, next) < 0);
     }
   }
 }

@@ -276,6 +276,25 @@ function testLogs(test: Test): void {
     }
   });
 
+  test("goes on behind an entry that since lies in, whatever lies there", async (world) => {
+    addShape(world.store, "a");
+    const text = (lsn: bigint) => `,${lsn}`.padEnd(9_000);
+    const lsns = Array.from({ length: 40 }, (_, i) => BigInt(i + 1));
+    for (const lsn of lsns) {
+      world.store.appendLog("a", textEntry(at(lsn, 0), at(lsn, 4), text(lsn)));
+    }
+    world.store.setAppliedLsn(40n);
+    const check = async () => {
+      for (const since of lsns) {
+        const expected = lsns.filter((lsn) => lsn >= since).map(text).join("");
+        assert(await readText(world.store, "a", at(since, 2)) === expected, `since ${since}`);
+      }
+    };
+    await check();
+    await world.restart();
+    await check();
+  });
+
   test("sorts LSNs as numbers up to the highest", async (world) => {
     addShape(world.store, "a");
     const lsns = [1n, 255n, 256n, 65_535n, 65_536n, 2n ** 32n, 2n ** 53n + 1n, 2n ** 64n - 1n];

@@ -5,6 +5,7 @@ import { compareOffsets, type Offset, SNAPSHOT_END } from "../../../shapes/offse
 import type { ShapeStore, StoredShape, StoredState } from "../../../shapes/log/store.ts";
 
 interface ModelEntry {
+  readonly first: Offset;
   readonly last: Offset;
   readonly text: string;
 }
@@ -150,13 +151,15 @@ export class Model {
     const size = SIZES[Math.min(this.#random(SIZES.length), this.#random(SIZES.length))];
     const text = `,${handle} ${last.lsn}_${last.op} `.padEnd(size, "x");
     store.appendLog(handle, { first, last, bytes: new TextEncoder().encode(text) });
-    shape.log.push({ last, text });
+    shape.log.push({ first, last, text });
   }
 
   #somewhere(log: readonly ModelEntry[]): Offset {
     if (log.length === 0) return { lsn: BigInt(this.#random(100)), op: this.#random(3) };
-    const { lsn, op } = log[this.#random(log.length)].last;
-    return this.#random(4) === 0 ? { lsn, op: Infinity } : { lsn, op };
+    const { first, last } = log[this.#random(log.length)];
+    const dice = this.#random(4);
+    if (dice === 0) return { lsn: last.lsn, op: Infinity };
+    return dice === 1 ? first : last;
   }
 }
 
