@@ -247,8 +247,7 @@ export class Shape implements ServedShape {
     const isAsSent = this.#isFollowed && this.#joint === undefined;
     const { earlier } = this.#record;
     if (earlier.noteAppended(entry.first, entry.last, isAsSent)) this.#storeStanding();
-    this.#resources.tails.push(this.#tail, entry);
-    this.#resources.store.appendLog(this.handle, entry);
+    this.#resources.tails.push(this.#tail, this.#resources.store.appendLog(this.handle, entry));
     if (!isChunkEnd) return;
     this.#openChunkBytes = 0;
     this.#log.endChunk(entry.last);

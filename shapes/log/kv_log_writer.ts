@@ -21,6 +21,7 @@ import {
   encodeLogHead,
   encodeLogPart,
   encodeLogValue,
+  entriesOfLogValue,
   logValueBytes,
   PART_BYTES_MAX,
 } from "./log_value.ts";
@@ -101,10 +102,12 @@ export class LogWriter {
     this.#queue.wake();
   }
 
-  append(shape: ShapeMemory, entry: LogEntry): void {
+  /** Answers the entry with the bytes that are kept of it. */
+  append(shape: ShapeMemory, entry: LogEntry): LogEntry {
     if (entry.bytes.length >= LARGE_ENTRY_BYTES) return this.#appendLarge(shape, entry);
-    this.#appendSmall(shape, entry);
+    const kept = this.#appendSmall(shape, entry);
     if (shape.log.tailBytes >= TAIL_BYTES_MAX) this.flushTail(shape);
+    return kept;
   }
 
   /** Forgets the tail of a dropped shape. */
@@ -118,7 +121,7 @@ export class LogWriter {
     return this.#queue.push(mutations);
   }
 
-  #appendSmall(shape: ShapeMemory, entry: LogEntry): void {
+  #appendSmall(shape: ShapeMemory, entry: LogEntry): LogEntry {
     if (!this.#writer.hasRoom(journalEntryBytes(shape.handleBytes, entry))) this.#renewJournal();
     const bytes = this.#writer.addEntry(shape.handleBytes, entry);
     const log = shape.log;
@@ -126,18 +129,22 @@ export class LogWriter {
       log.tailSequence = this.#sequence;
       this.#tails.add(shape);
     }
-    log.addToTail({ first: entry.first, last: entry.last, bytes });
+    const kept = { first: entry.first, last: entry.last, bytes };
+    log.addToTail(kept);
     this.#queue.wake();
+    return kept;
   }
 
-  #appendLarge(shape: ShapeMemory, entry: LogEntry): void {
+  #appendLarge(shape: ShapeMemory, entry: LogEntry): LogEntry {
     this.flushTail(shape);
     const log = shape.log;
     const before = { position: log.values.end, openChunkBytes: log.openChunkBytes };
     log.openChunkBytes += entry.bytes.length;
     log.last = entry.last;
     if (entry.bytes.length <= PART_BYTES_MAX) {
-      return this.#pushLogValue(shape, entry.last, encodeLogValue([entry], log.openChunkBytes));
+      const value = encodeLogValue([entry], log.openChunkBytes);
+      this.#pushLogValue(shape, entry.last, value);
+      return entriesOfLogValue(value)[0];
     }
     const parts = Math.ceil(entry.bytes.length / PART_BYTES_MAX);
     for (let part = 0; part < parts; part++) {
@@ -154,6 +161,7 @@ export class LogWriter {
       }
       log.values.append(position, value, this.push(mutations));
     }
+    return entry;
   }
 
   /** Writes a tail under its shape's key, in as few values as hold it. */

@@ -160,15 +160,15 @@ export class KvStore implements ShapeStore {
     this.#logs.push([{ key: standingKey(handle), value }]);
   }
 
-  appendLog(handle: string, entry: LogEntry): void {
+  appendLog(handle: string, entry: LogEntry): LogEntry {
     this.writes++;
     const shape = this.#shapes.get(handle);
-    if (shape === undefined) return;
+    if (shape === undefined) return entry;
     if (compareOffsets(entry.first, shape.log.last) <= 0) {
       const [first, last] = [formatOffset(entry.first), formatOffset(shape.log.last)];
       throw new RangeError(`Entry at ${first} is not beyond ${last} in the log of "${handle}"`);
     }
-    this.#logs.append(shape, entry);
+    return this.#logs.append(shape, entry);
   }
 
   endChunk(handle: string, last: Offset): void {

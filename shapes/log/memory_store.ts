@@ -107,18 +107,20 @@ export class MemoryStore implements ShapeStore {
     this.#settle();
   }
 
-  appendLog(handle: string, entry: LogEntry): void {
+  appendLog(handle: string, entry: LogEntry): LogEntry {
     this.writes++;
     const shape = this.#contents.shapes.get(handle);
-    if (shape === undefined) return;
+    if (shape === undefined) return entry;
     const last = shape.log.at(-1)?.last;
     if (last !== undefined && compareOffsets(entry.first, last) <= 0) {
       const first = formatOffset(entry.first);
       throw new RangeError(`Entry at ${first} is not beyond the log of "${handle}"`);
     }
-    shape.log.push({ first: entry.first, last: entry.last, bytes: new Uint8Array(entry.bytes) });
+    const kept = { first: entry.first, last: entry.last, bytes: new Uint8Array(entry.bytes) };
+    shape.log.push(kept);
     shape.openChunkBytes += entry.bytes.length;
     this.#settle();
+    return kept;
   }
 
   endChunk(handle: string, last: Offset): void {

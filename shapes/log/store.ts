@@ -98,8 +98,11 @@ export interface ShapeStore extends StoredBytes, AsyncDisposable {
    */
   setStanding(handle: string, standing: string): void;
 
-  /** Appends to the log: beyond all that the log holds. */
-  appendLog(handle: string, entry: LogEntry): void;
+  /**
+   * Appends to the log: beyond all that the log holds. Answers the entry with the bytes that the
+   * store has of it, for those who keep them too.
+   */
+  appendLog(handle: string, entry: LogEntry): LogEntry;
 
   /** Records that a chunk of the log ends with this offset, the last one appended. */
   endChunk(handle: string, last: Offset): void;

@@ -152,7 +152,7 @@ export class DrivenStore implements ShapeStore {
     });
   }
 
-  appendLog(handle: string, entry: LogEntry): void {
+  appendLog(handle: string, entry: LogEntry): LogEntry {
     this.writes++;
     if (compareOffsets(entry.first, entry.last) > 0) throw new RangeError("Entry ends before");
     this.#write(`appendLog ${handle}`, entry.bytes.length, ({ shapes }) => {
@@ -161,6 +161,7 @@ export class DrivenStore implements ShapeStore {
       if (last && compareOffsets(entry.first, last) <= 0) throw new RangeError("Not beyond");
       log.push({ ...entry, bytes: entry.bytes.slice() });
     });
+    return entry;
   }
 
   endChunk(handle: string, last: Offset): void {

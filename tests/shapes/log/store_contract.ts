@@ -265,6 +265,19 @@ function testLogs(test: Test): void {
     await check();
   });
 
+  test("answers what is appended with bytes that stay", async ({ store }) => {
+    addShape(store, "a");
+    const sizes = [[1n, 10], [2n, 20_000], [3n, 200_000]] as const;
+    const kept = sizes.map(([lsn, size]) =>
+      store.appendLog("a", { first: at(lsn, 0), last: at(lsn, 4), bytes: patternBytes(size, 7) })
+    );
+    await store.flushed();
+    for (const [i, [lsn, size]] of sizes.entries()) {
+      assert.deepEqual([kept[i].first, kept[i].last], [at(lsn, 0), at(lsn, 4)]);
+      assertSameBytes(kept[i].bytes, patternBytes(size, 7));
+    }
+  });
+
   test("hands an entry that since lies in out alone", async ({ store }) => {
     addShape(store, "a");
     store.appendLog("a", textEntry(at(10n, 0), at(10n, 4), ",a"));
