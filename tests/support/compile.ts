@@ -43,11 +43,19 @@ export const PERMISSIONS: readonly string[] = [
 ];
 
 /**
- * V8 compiles hot WebAssembly once more to make it faster, and the parser of conditions has functions
- * of such a size that Deno 2.4 takes 1.25 GB and two seconds of the processor for it, right after each
- * start (measured; 120 MB without). Conditions are parsed once for each shape: the simple code will do.
+ * What V8 would take much memory for without need.
+ *
+ * `--liftoff-only`: it compiles hot WebAssembly once more to make it faster, and the parser of
+ * conditions has functions of such a size that Deno 2.4 takes 1.25 GB and two seconds of the processor
+ * for it, right after each start (measured; 120 MB without). Conditions are parsed once for each shape:
+ * the simple code will do.
+ *
+ * `--max-semi-space-size=8` (MB): young objects get 24 MB of room instead of 96, and what has grown old
+ * is collected in time. A transaction of a million changes peaks at 310 instead of 430 MB on a busy
+ * machine, 1,000 shapes at 245 instead of 330; throughput is the same (4 MB: slower at the 99th
+ * percentile).
  */
-const V8_FLAGS = "--liftoff-only";
+const V8_FLAGS = "--liftoff-only,--max-semi-space-size=8";
 
 export interface CompilePlan {
   /** Undefined for the machine's own. */

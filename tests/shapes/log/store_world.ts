@@ -12,6 +12,10 @@ export interface TestStorage extends AsyncDisposable {
 
 export const END: Offset = { lsn: 2n ** 64n - 1n, op: Infinity };
 
+export function at(lsn: bigint, op: number): Offset {
+  return { lsn, op };
+}
+
 export function textEntry(first: Offset, last: Offset, text: string): LogEntry {
   return { first, last, bytes: new TextEncoder().encode(text) };
 }
