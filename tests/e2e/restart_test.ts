@@ -9,6 +9,7 @@ import {
   type ShapeParams,
   until,
 } from "../support/shape_requests.ts";
+import type { Message } from "../support/shape_follower.ts";
 
 const SCHEMA = `CREATE TABLE items (id int PRIMARY KEY, v text);
   INSERT INTO items SELECT i, 'item ' || i FROM generate_series(1, 200) i;
@@ -206,3 +207,35 @@ async function isListening(port: number): Promise<boolean> {
     return false;
   }
 }
+
+Deno.test("who stops inside of a transaction gets all that follows, also after a kill", async () => {
+  await withServer(async ({ sql, server }) => {
+    const start = await readToEnd(server.url, { table: "items" });
+    await sql`DO $$ BEGIN FOR i IN 1..600 LOOP
+      INSERT INTO items SELECT i * 1000 + j, repeat('x', 300) FROM generate_series(1, 4) j; COMMIT;
+    END LOOP; END $$`;
+    const isThere = async () =>
+      (await everything(server.url, { table: "items" }))
+        .some(({ text }) => text.includes(`"600004"`));
+    await until(isThere, "the changes arrived");
+    const { messages } = await readToEnd(server.url, start.params);
+    const positions = messages.flatMap(({ headers: { lsn, op_position } }) =>
+      lsn ? [`${lsn}_${op_position}`] : []
+    );
+    equal(positions.length, 2_400);
+    await server.kill();
+    await server.start();
+    // As clients of event streams come back: the first of the four has been read.
+    for (let i = 0; i < positions.length; i += 4 * 20) {
+      const { text } = await requestShape(server.url, {
+        ...start.params,
+        handle: start.handle,
+        offset: positions[i],
+      });
+      const rest = JSON.parse(text).flatMap(({ headers: { lsn, op_position } }: Message) =>
+        lsn ? [`${lsn}_${op_position}`] : []
+      );
+      deepEqual(rest, positions.slice(i + 1));
+    }
+  });
+});

@@ -80,7 +80,8 @@ export async function runOracle(options: OracleOptions): Promise<void> {
   const stop = new AbortController();
   const followed: Followed[] = [], following: Promise<void>[] = [];
   const add = (shape: OracleShape) => {
-    const follower = new ShapeFollower(server.url, shape.params);
+    const goesBack = followed.length % 2 === 1;
+    const follower = new ShapeFollower(server.url, shape.params, { goesBack });
     followed.push({ shape, follower });
     following.push(follower.follow(stop.signal));
   };

@@ -12,6 +12,14 @@ export interface Message {
   readonly headers: Readonly<Record<string, unknown>>;
 }
 
+export interface FollowerOptions {
+  /**
+   * Goes on from `<lsn>_0` now and then, as clients of event streams do: in the middle of a
+   * transaction, of which it gets items once more.
+   */
+  readonly goesBack?: boolean;
+}
+
 export class ShapeFollower {
   readonly rows = new Map<string, Record<string, string | null>>();
   /** How often the server sent it back to start after it had been up to date (invariant I8). */
@@ -20,16 +28,24 @@ export class ShapeFollower {
   offset = "-1";
   readonly #params: Readonly<Record<string, string>>;
   readonly #url: string;
+  readonly #goesBack: boolean;
   #cursor = "";
   #isUpToDate = false;
   #hasBeenUpToDate = false;
   /** The last LSN that an up-to-date message named. */
   #seen = 0n;
   #position: readonly [bigint, number] = [-1n, 0];
+  /** It went back: what lies up to its position comes once more. */
+  #isBack = false;
 
-  constructor(url: string, params: Readonly<Record<string, string>>) {
+  constructor(
+    url: string,
+    params: Readonly<Record<string, string>>,
+    { goesBack = false }: FollowerOptions = {},
+  ) {
     this.#url = url;
     this.#params = params;
+    this.#goesBack = goesBack;
   }
 
   /** Goes on where another has stopped, maybe at another server. */
@@ -98,6 +114,7 @@ export class ShapeFollower {
     this.offset = "-1";
     this.#isUpToDate = false;
     this.#position = [-1n, 0];
+    this.#isBack = false;
   }
 
   #take(response: Response, messages: readonly Message[]): void {
@@ -106,15 +123,25 @@ export class ShapeFollower {
     const offset = response.headers.get("electric-offset") ?? this.offset;
     for (const message of messages) this.#apply(message);
     this.offset = offset;
+    if (messages.length > 1) this.#isBack = this.#goesBack && !this.#isBack && this.#goBack();
     const last = messages.at(-1)?.headers;
     this.#isUpToDate = last?.control === "up-to-date";
     this.#hasBeenUpToDate ||= this.#isUpToDate;
     if (this.#isUpToDate) this.#seen = BigInt(`${last?.global_last_seen_lsn}`);
   }
 
+  /** False if nothing has come from the stream yet. */
+  #goBack(): boolean {
+    const [lsn, op] = this.#position;
+    if (op === 0 || this.offset !== `${lsn}_${op}`) return false;
+    this.offset = `${lsn}_0`;
+    return true;
+  }
+
   #apply({ key = "", value = {}, headers }: Message): void {
-    const { operation } = headers;
+    const { operation, lsn, op_position: op } = headers;
     if (operation === undefined) return;
+    if (this.#isBack && lsn === `${this.#position[0]}` && Number(op) <= this.#position[1]) return;
     this.#checkPosition(headers);
     const known = this.rows.get(key);
     if (operation === "insert") {
