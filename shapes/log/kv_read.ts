@@ -50,9 +50,11 @@ export async function* readLog(
       yield piece;
     }
     if (!isBefore(at, until)) return;
-    const values = ahead?.from === stream.textOf(at)
+    const found = ahead?.from === stream.textOf(at)
       ? await ahead.reading
       : await readCold(read, shape, stream, at, batch);
+    // A read that began earlier knows nothing of what has left memory since.
+    const values = isEnd(found) ? await readBatch(read, shape, stream, at, batch) : found;
     ahead = readAhead(read, shape, stream, values, batch);
     for (const { value, next } of values) {
       if (value.length === 0) throw new Error(`Log of shape "${shape.handle}" lacks a value`);
@@ -207,6 +209,11 @@ async function readBatch<P>(
     values.push({ next: at, value: NOTHING, bytes: 0, writeNumber: 0, release() {} });
   }
   return values;
+}
+
+/** Whether it says that there is no more. */
+function isEnd(values: readonly ColdValue<unknown>[]): boolean {
+  return values[0]?.value.length === 0;
 }
 
 /** KV answers Node buffers, whose `slice()` shares bytes where that of an array copies them. */

@@ -89,6 +89,10 @@ const free: OracleTable = {
         `insert into free values (nextval('free_x'), ${
           random.chance(0.2) ? "null" : name(random)
         })`,
+      // So much that logs are read back from several stored values.
+      () =>
+        `insert into free select nextval('free_x'), repeat('x', ${random.below(300)})
+        from generate_series(1, ${random.below(100)})`,
       () => `update free set y = ${name(random)} where x % 11 = ${random.below(11)}`,
       () => `delete from free where x % 23 = ${random.below(23)}`,
     ])(),
