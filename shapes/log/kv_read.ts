@@ -50,11 +50,7 @@ export async function* readLog(
       yield piece;
     }
     if (!isBefore(at, until)) return;
-    const found = ahead?.from === stream.textOf(at)
-      ? await ahead.reading
-      : await readCold(read, shape, stream, at, batch);
-    // A read that began earlier knows nothing of what has left memory since.
-    const values = isEnd(found) ? await readBatch(read, shape, stream, at, batch) : found;
+    const values = await readNext(read, shape, stream, at, batch, ahead);
     ahead = readAhead(read, shape, stream, values, batch);
     for (const { value, next } of values) {
       if (value.length === 0) throw new Error(`Log of shape "${shape.handle}" lacks a value`);
@@ -91,9 +87,7 @@ export async function* readSnapshot(
       at = found.end;
       yield found.value.subarray(from);
     }
-    const values = ahead?.from === stream.textOf(at)
-      ? await ahead.reading
-      : await readCold(read, shape, stream, at, batch);
+    const values = await readNext(read, shape, stream, at, batch, ahead);
     ahead = readAhead(read, shape, stream, values, batch);
     for (const { value, next } of values) {
       if (value.length === 0) return;
@@ -166,6 +160,24 @@ function readAhead<P>(
   return { from: stream.textOf(last.next), reading };
 }
 
+/** Values after a position that is not in memory, read ahead or now. An empty one: no more. */
+async function readNext<P>(
+  read: ReadRange,
+  shape: ShapeMemory,
+  stream: ColdStream<P>,
+  at: P,
+  batch: number,
+  ahead: ReadAhead<P> | undefined,
+): Promise<readonly ColdValue<P>[]> {
+  const text = stream.textOf(at);
+  const values = ahead?.from === text
+    ? await ahead.reading
+    : await readCold(read, shape, stream, at, batch);
+  // A read that began earlier knows nothing of what has been stored, and left memory, since.
+  const isDoubtful = values[0].value.length === 0 && !stream.known.find(text);
+  return isDoubtful ? await readBatch(read, shape, stream, at, batch) : values;
+}
+
 /**
  * Values after a position: the next one if it is known, else a batch from KV. An empty one says
  * that there is no more.
@@ -209,11 +221,6 @@ async function readBatch<P>(
     values.push({ next: at, value: NOTHING, bytes: 0, writeNumber: 0, release() {} });
   }
   return values;
-}
-
-/** Whether it says that there is no more. */
-function isEnd(values: readonly ColdValue<unknown>[]): boolean {
-  return values[0]?.value.length === 0;
 }
 
 /** KV answers Node buffers, whose `slice()` shares bytes where that of an array copies them. */
