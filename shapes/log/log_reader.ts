@@ -72,8 +72,9 @@ export class LogReader {
   }
 
   async *#fromStore(since: Offset, until: Offset): AsyncGenerator<Uint8Array> {
-    let begun: Uint8Array[] = [];
+    let begun: Uint8Array[] = [], end = since;
     for await (const piece of this.#store.readLog(this.#handle, since, until)) {
+      end = piece.last;
       if (compareOffsets(piece.first, since) > 0) {
         yield piece.bytes;
         continue;
@@ -84,6 +85,11 @@ export class LogReader {
       const size = begun.reduce((sum, { length }) => sum + length, 0);
       yield itemsBeyond(concat(begun, size), since.op);
       begun = [];
+    }
+    // Readers were told that they would be at `until`: better a broken answer than less than that.
+    if (compareOffsets(end, until) !== 0 || begun.length > 0) {
+      const [reached, wanted] = [formatOffset(end), formatOffset(until)];
+      throw new RangeError(`Log of "${this.#handle}" ends at ${reached} instead of ${wanted}`);
     }
   }
 }

@@ -1,4 +1,9 @@
-import { deepStrictEqual as deepEqual, ok, strictEqual as equal } from "node:assert/strict";
+import {
+  deepStrictEqual as deepEqual,
+  ok,
+  rejects,
+  strictEqual as equal,
+} from "node:assert/strict";
 import fc from "fast-check";
 import { LogReader } from "../../../shapes/log/log_reader.ts";
 import { CACHED_PAGE_BYTES_MAX, PageCache } from "../../../shapes/log/page_cache.ts";
@@ -187,4 +192,10 @@ Deno.test("LogReader: any log from any offset reads the same from the tail and f
     ),
     100,
   );
+});
+
+Deno.test("LogReader.page() breaks off rather than ends before its own end", async () => {
+  const page = open(IN_STORE).page(at(10, 2), at(31));
+  deepEqual([page.until, page.isUpToDate], [at(31), true]);
+  await rejects(itemsOf(page), RangeError);
 });
