@@ -19,8 +19,17 @@ const GAPS_MAX = 32;
 /** Whether only a reader of what was lost can be at the offset. */
 export function isLost(gaps: readonly LostGap[], offset: Offset): boolean {
   return gaps.some(({ after, before }) =>
-    compareOffsets(offset, after) > 0 && (!before || compareOffsets(offset, before) < 0)
+    compareOffsets(offset, after) > 0 && (!before || isShortOf(before, offset))
   );
+}
+
+/**
+ * Clients of event streams that have all of a transaction say `<lsn>_0`, which may lie before the
+ * first item of it.
+ */
+function isShortOf(item: Offset, offset: Offset): boolean {
+  const isOfStream = offset.lsn === item.lsn && offset.op === 0;
+  return compareOffsets(offset, item) < 0 && !isOfStream;
 }
 
 /**

@@ -22,6 +22,9 @@ Deno.test("isLost() tells the offsets that only a reader of what was lost can ha
   const closed = [gaps[0], { ...gaps[1], before: at(48, 0) }];
   equal(isLost(closed, at(40, 0)), true);
   deepEqual([at(48, 0), at(48, 1), at(56, 0)].map((o) => isLost(closed, o)), [false, false, false]);
+  // Who has all of 48 from an event stream says 48_0, whatever its first item is.
+  const later = [gaps[0], { ...gaps[1], before: at(48, 6) }];
+  deepEqual([at(48, 0), at(48, 2), at(48, 6)].map((o) => isLost(later, o)), [false, true, false]);
 });
 
 Deno.test("a standing keeps what was lost", () => {

@@ -123,11 +123,13 @@ export class ShapeFollower {
     const offset = response.headers.get("electric-offset") ?? this.offset;
     for (const message of messages) this.#apply(message);
     this.offset = offset;
-    if (messages.length > 1) this.#isBack = this.#goesBack && !this.#isBack && this.#goBack();
     const last = messages.at(-1)?.headers;
     this.#isUpToDate = last?.control === "up-to-date";
     this.#hasBeenUpToDate ||= this.#isUpToDate;
-    if (this.#isUpToDate) this.#seen = BigInt(`${last?.global_last_seen_lsn}`);
+    if (!this.#isUpToDate) return;
+    this.#seen = BigInt(`${last?.global_last_seen_lsn}`);
+    const hasNews = messages.length > 1 && !this.#isBack;
+    this.#isBack = this.#goesBack && hasNews && this.#goBack();
   }
 
   /** False if nothing has come from the stream yet. */
