@@ -9,8 +9,11 @@ export const REQUEST_BODY_BYTES_MAX = 8_000_000;
  */
 export const BODY_PIECE_BYTES = 64 * 1024;
 
-/** Of an event stream's first page, so that it and the headers, about 900 bytes, are one packet. */
-export const FIRST_EVENTS_BYTES_MAX = 320;
+/**
+ * Of an event stream's first page, so that it goes out in one write with the headers (seen up to
+ * 12 KB), all of which TCP sends at once.
+ */
+export const FIRST_EVENTS_BYTES_MAX = 4096;
 
 /** Bodies in pieces that are sent at a time, but for those whose clients are slow. */
 export const SEND_SLOTS = 32;

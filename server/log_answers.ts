@@ -121,7 +121,7 @@ export function eventsAnswer(reader: Reader, page: Page | undefined, source: Bod
   return { status: 200, headers, body, isFallback };
 }
 
-/** Whether all of it, with the up-to-date event that ends it, goes in one packet with the headers. */
+/** Whether all of it, with the up-to-date event that ends it, goes out at once with the headers. */
 function arrivesWithHeaders({ isUpToDate, hasData, body }: Page): boolean {
   if (!isUpToDate) return false;
   return !hasData || (body.kind === "bytes" && body.bytes.length <= FIRST_EVENTS_BYTES_MAX);

@@ -54,8 +54,8 @@ const AHEAD_PATIENCE_MS = 10_000;
  */
 const STREAM_HOLD_MS = 400;
 const STREAM_HOLD_EVERY_MS = 5 * STREAM_HOLD_MS;
-/** Only once it has been late for so long: holding it up costs memory, 100 MB of it at most. */
-const STREAM_HOLD_AFTER_MS = 6_000;
+/** Only once it has been late for so long: holding it up costs memory, 80 MB of it at most. */
+const STREAM_HOLD_AFTER_MS = 3_000;
 /** Who asked this many intervals ago may ask again. */
 const WANTED_INTERVALS = 2;
 

@@ -75,11 +75,11 @@ Deno.test("a backlog comes first and the stream stays open", async () => {
 
 Deno.test("a backlog that may be cut off from the headers is not named by them", async () => {
   const harness = openHarness();
-  harness.shape.append({ lsn: 700n, op: 0 }, { key: "2".repeat(1_000) });
+  harness.shape.append({ lsn: 700n, op: 0 }, { key: "2".repeat(5_000) });
   const { response, stream } = await open(harness);
   equal(response.headers.get("electric-offset"), "0_inf");
   equal(response.headers.has("electric-up-to-date"), false);
-  equal(stream.text, event({ key: "2".repeat(1_000) }) + upToDate("700"));
+  equal(stream.text, event({ key: "2".repeat(5_000) }) + upToDate("700"));
   await stream.reader.cancel();
 });
 
