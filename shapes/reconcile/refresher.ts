@@ -199,6 +199,8 @@ export class Refresher {
   /** While the stream runs all who lack changes are brought back to it, also if nobody asks. */
   #isWanted(shape: Shape, nowMs: number): boolean {
     if (shape.isWatched || this.#options.mode().kind === "live") return true;
+    // Restoring it was no use of it: its readers may be ahead of what was stored, and yet to come.
+    if (shape.lastUsedMs < this.#startedMs) return false;
     return nowMs - shape.lastUsedMs < this.#options.intervalMs * WANTED_INTERVALS;
   }
 

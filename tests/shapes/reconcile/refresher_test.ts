@@ -91,6 +91,18 @@ Deno.test("Refresher looks in fallback after shapes that are watched, or were us
   deepEqual(world.queried.slice(2), ["t1"]);
 });
 
+Deno.test("Refresher waits for the readers of a shape that was restored a moment ago", async () => {
+  await using world = new RefresherWorld({ shapes: 2 });
+  const [restored, used] = world.shapes;
+  restored.touch(world.nowMs - 1);
+  world.use(used);
+  await world.looked();
+  deepEqual(world.queried, ["t1"]);
+  restored.watch(() => {});
+  await world.looked();
+  deepEqual(world.queried, ["t1", "t0"]);
+});
+
 Deno.test("Refresher begins with the shapes that are watched, then with those used last", async () => {
   await using world = new RefresherWorld({ shapes: 4, concurrency: 1, mode: "starting" });
   world.shapes.forEach((shape, i) => shape.touch(world.nowMs + i));
