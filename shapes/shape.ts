@@ -188,7 +188,7 @@ export class Shape implements ServedShape {
     }
     if (!this.#snapshot.isComplete) return undefined;
     const from = lsn === 0n ? SNAPSHOT_END : since.offset;
-    return this.#log.page(from, this.#head);
+    return this.#log.page(from, this.#head, this.#record.earlier.lostGaps);
   }
 
   /** The snapshot has been taken. A row may still make the filter fail, so nobody is told yet. */

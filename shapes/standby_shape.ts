@@ -119,7 +119,8 @@ export class StandbyShape implements ServedShape {
       const next = this.#snapshotPage(op + 1);
       if (next !== undefined) return next;
     }
-    return this.#log.page(lsn === 0n ? SNAPSHOT_END : since.offset, this.#head);
+    const from = lsn === 0n ? SNAPSHOT_END : since.offset;
+    return this.#log.page(from, this.#head, this.#lostGaps);
   }
 
   #snapshotPage(chunk: number): Page | undefined {

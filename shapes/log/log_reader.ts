@@ -1,5 +1,6 @@
 /** Pages of a shape's log: from the tail in memory where that reaches, else from the store. */
 
+import { isLost, type LostGap } from "../lost_tail.ts";
 import { compareOffsets, formatOffset, type Offset } from "../offset.ts";
 import type { Page } from "../service.ts";
 import { itemsBeyond } from "./items.ts";
@@ -38,19 +39,24 @@ export class LogReader {
     this.#chunkEnds.push(last);
   }
 
-  /** What lies beyond `since`, to the end of its chunk or to the head. */
-  page(since: Offset, head: Offset): Page {
+  /**
+   * What lies beyond `since`, to the end of its chunk or to the head. No page ends within one of the
+   * gaps: who comes with such an offset is taken for a reader of what was lost.
+   */
+  page(since: Offset, head: Offset, gaps: readonly LostGap[] = []): Page {
     if (compareOffsets(since, head) >= 0) {
       const body = { kind: "bytes", bytes: NOTHING } as const;
       return { until: since, isUpToDate: true, hasData: false, body };
     }
-    const until = this.#chunkEndBeyond(since, head);
+    const until = this.#chunkEndBeyond(since, head, gaps);
     const isUpToDate = compareOffsets(until, head) >= 0;
     return { until, isUpToDate, hasData: true, body: this.#body(since, until) };
   }
 
-  #chunkEndBeyond(since: Offset, head: Offset): Offset {
-    const end = this.#chunkEnds.find((offset) => compareOffsets(offset, since) > 0);
+  #chunkEndBeyond(since: Offset, head: Offset, gaps: readonly LostGap[]): Offset {
+    const end = this.#chunkEnds.find((offset) =>
+      compareOffsets(offset, since) > 0 && !isLost(gaps, offset)
+    );
     return end && compareOffsets(end, head) < 0 ? end : head;
   }
 

@@ -48,7 +48,7 @@ export class SimulatedServer {
       tails: new TailBudget(),
       pages: new PageCache(),
       // A reader who stops at a chunk's end may be taken for one of what was lost.
-      chunkBytes: 1e6,
+      chunkBytes: 1_000,
       onLostReader: (shape: Shape) => catalog.rotate(shape, "It was lost", "lost_in_crash"),
     };
     const catalog: Catalog = new Catalog({ source, resources, logger, nowMs });

@@ -199,3 +199,11 @@ Deno.test("LogReader.page() breaks off rather than ends before its own end", asy
   deepEqual([page.until, page.isUpToDate], [at(31), true]);
   await rejects(itemsOf(page), RangeError);
 });
+
+Deno.test("LogReader.page() does not end where only readers of what was lost can be", () => {
+  const reader = open({ entries: ENTRIES, chunkEnds: [at(10, 4), at(20)] });
+  const gaps = [{ after: at(10, 2), before: at(20) }];
+  deepEqual(reader.page(SNAPSHOT_END, HEAD).until, at(10, 4));
+  deepEqual(reader.page(SNAPSHOT_END, HEAD, gaps).until, at(20));
+  deepEqual(reader.page(SNAPSHOT_END, HEAD, [{ after: at(10, 2), before: at(30) }]).until, HEAD);
+});
