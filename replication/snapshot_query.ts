@@ -20,6 +20,7 @@ import {
   visibilitySql,
 } from "./snapshot_sql.ts";
 import { runTransaction, type Transaction } from "./transaction.ts";
+import { awaitFlush, isFlushed } from "./wal_flush.ts";
 
 export interface SnapshotLimits {
   /** Wait for a free connection. */
@@ -43,6 +44,8 @@ export interface SnapshotOptions {
   readonly onReserved: () => void;
   readonly signal: AbortSignal;
   readonly limits?: SnapshotLimits;
+  /** See `WalFlushOptions`. */
+  readonly flush?: () => Promise<unknown>;
 }
 
 /**
@@ -168,6 +171,9 @@ class SnapshotRun {
       : this.#sink.visible(visibility, undefined));
     signal.throwIfAborted();
     if (hasRows) await this.#copy(transaction, text, reject);
+    const { walPosition } = visibility;
+    if (isFlushed(row.flushed, walPosition)) return;
+    await awaitFlush(transaction, walPosition, { flush: this.#options.flush, signal });
   }
 
   async #copy(

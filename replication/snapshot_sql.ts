@@ -8,6 +8,7 @@ import { displaySettingsSql } from "./connection.ts";
 import { parseLsn } from "./lsn.ts";
 import { quoteIdent, quoteLiteral, quoteTable } from "./sql_text.ts";
 import { isConnectionError, QueueTimeoutError } from "./transaction.ts";
+import { FLUSHED_SQL } from "./wal_flush.ts";
 
 const RETRY_AFTER_SECONDS = 10;
 
@@ -40,6 +41,7 @@ export function visibilitySql(table: Table): string {
   return `SELECT pg_catalog.pg_current_snapshot()::text AS snapshot,
     (CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
       ELSE pg_catalog.pg_current_wal_insert_lsn() END)::text AS wal,
+    ${FLUSHED_SQL} AS flushed,
     pg_catalog.to_regclass(${quoteLiteral(quoteTable(table))})::oid::text AS oid`;
 }
 

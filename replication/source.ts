@@ -19,6 +19,7 @@ import { setupNames } from "./setup_plan.ts";
 import { readSnapshot, SNAPSHOT_LIMITS } from "./snapshot_query.ts";
 import { POSITION_SQL } from "./snapshot_sql.ts";
 import { type LostPreparation, watchTables } from "./table_watch.ts";
+import { FLUSH_SQL } from "./wal_flush.ts";
 
 export interface PostgresSourceOptions {
   /** Straight to the database: catalog and DDL. Its size limits how many tables are altered at once. */
@@ -93,9 +94,10 @@ export class PostgresSource implements Source {
     sink: SnapshotSink,
     options: { onReserved: () => void; signal: AbortSignal },
   ): Promise<void> {
-    const { query, reconcileTimeoutMs = 0 } = this.#options;
+    const { query, admin, reconcileTimeoutMs = 0 } = this.#options;
     const limits = { ...SNAPSHOT_LIMITS, reconcileTimeoutMs };
-    return readSnapshot(this.#standIn ?? query, request, sink, { ...options, limits });
+    const flush = () => admin.unsafe(FLUSH_SQL);
+    return readSnapshot(this.#standIn ?? query, request, sink, { ...options, limits, flush });
   }
 
   async position(): Promise<bigint> {

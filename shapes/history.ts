@@ -26,7 +26,7 @@ export function isSameHistory(stored: StoredIdentity | undefined, name: HistoryN
  * as the server counts; `reached`: the last position that a log or an answer may have named.
  */
 export function beginHistory(
-  { systemId, timeline, database }: HistoryName,
+  name: HistoryName,
   before: StoredIdentity | undefined,
   position: bigint,
   reached: bigint,
@@ -34,7 +34,9 @@ export function beginHistory(
   const shift = before?.shift ?? 0n;
   const isBeyond = position + shift > reached;
   const needed = isBeyond ? shift : align(reached - position + ALIGNMENT);
-  return { systemId, timeline, database, shift: needed, beganAt: position + needed };
+  const { systemId, timeline, database } = name, beganAt = position + needed;
+  const timelineBeganAt = before && isSameHistory(before, name) ? before.timelineBeganAt : beganAt;
+  return { systemId, timeline, database, shift: needed, beganAt, timelineBeganAt };
 }
 
 function align(bytes: bigint): bigint {

@@ -9,7 +9,10 @@ import { compareOffsets, type Offset } from "./offset.ts";
 /** Offsets that only readers of what was lost can have: between two items that follow one another. */
 export interface LostGap {
   readonly after: Offset;
-  /** The item that came next; undefined before one has. */
+  /**
+   * The item that came next, or what lies beyond all that was lost if that is not as far; undefined
+   * before either is known.
+   */
   readonly before: Offset | undefined;
 }
 
@@ -87,13 +90,17 @@ export class EarlierReaders {
     return this.#close(first);
   }
 
-  /** Reconciling has put these items in place of whatever the stream would have sent again. */
-  noteReconciled(from: Offset, until: Offset): void {
+  /**
+   * Reconciling has put these items in place of whatever the stream would have sent again. `limit`: all
+   * that it had sent when the earlier process ended lies before it; undefined if that is not known.
+   */
+  noteReconciled(from: Offset, until: Offset, limit: Offset | undefined): void {
+    const stored = this.#storedEnd, gapEnd = this.#gaps.at(-1)?.before;
     const hasOpen = this.#close(from);
-    if (!hasOpen && !this.#storedEnd) return;
-    const added = this.#storedEnd ? [{ after: this.#storedEnd, before: from }] : [];
-    this.#gaps = [...this.#gaps, ...added, { after: until, before: undefined }].filter(isAny)
-      .slice(-GAPS_MAX);
+    if (!hasOpen && !stored) return;
+    const added = stored ? [{ after: stored, before: from }] : [];
+    const rest = { after: until, before: stored ? limit : gapEnd };
+    this.#gaps = [...this.#gaps, ...added, rest].filter(isAny).slice(-GAPS_MAX);
     this.settle();
   }
 
@@ -105,7 +112,7 @@ export class EarlierReaders {
 
   #close(before: Offset): boolean {
     const last = this.#gaps.at(-1);
-    if (!last || last.before) return false;
+    if (!last || (last.before && compareOffsets(before, last.before) >= 0)) return false;
     this.#gaps = [...this.#gaps.slice(0, -1), { ...last, before }];
     return true;
   }

@@ -305,11 +305,12 @@ export class Shape implements ServedShape {
 
   /**
    * A reconcile has appended all differences, which is stored, with whether the stream brings what
-   * follows, but not yet shown. `thaw()` shows it, once it is durable.
+   * follows, but not yet shown. `thaw()` shows it, once it is durable. For
+   * `timelineBeganAt` see `StoredIdentity`.
    */
-  markReconciled(isFollowed: boolean, first: Offset | undefined): void {
+  markReconciled(isFollowed: boolean, first: Offset | undefined, timelineBeganAt: bigint): void {
     this.#isFollowed = isFollowed;
-    this.#record.noteReconciled(first ?? this.#settled, this.#settled);
+    this.#record.noteReconciled(first ?? this.#settled, this.#settled, timelineBeganAt);
     this.#record.write(isFollowed, undefined);
   }
 

@@ -83,10 +83,22 @@ export class StandingRecord {
     this.#isVisibilityStored = false;
   }
 
-  /** A reconcile is done, which has appended from `first` to `last`. */
-  noteReconciled(first: Offset, last: Offset): void {
+  /** A reconcile is done, which has appended from `first` to `last`. For `timelineBeganAt` see `#limit`. */
+  noteReconciled(first: Offset, last: Offset, timelineBeganAt: bigint): void {
     this.#reconciledTo = last;
-    this.earlier.noteReconciled(first, last);
+    this.earlier.noteReconciled(first, last, this.#limit(timelineBeganAt));
+  }
+
+  /**
+   * The stream sends what is on the server's disk, so what it had sent lies before the position that
+   * a reconcile has read since; but not on a replica, which may be behind, nor where another timeline
+   * has begun after what was stored.
+   */
+  #limit(timelineBeganAt: bigint): Offset | undefined {
+    const { storedEnd } = this.earlier, visibility = this.#visibility;
+    if (!storedEnd || !visibility || visibility.isByPosition) return undefined;
+    if (storedEnd.lsn < timelineBeganAt) return undefined;
+    return { lsn: visibility.walPosition, op: 0 };
   }
 
   /** Tells the store how the shape stands. */

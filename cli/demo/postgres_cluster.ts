@@ -44,9 +44,7 @@ export async function startCluster(options: ClusterOptions = {}): Promise<Postgr
   const cluster = await prepareCluster(binDir);
   await cluster.init({
     ...SETTINGS,
-    ...options.isDurable
-      ? {}
-      : { fsync: "off", full_page_writes: "off", synchronous_commit: "off" },
+    ...options.isDurable ? {} : { fsync: "off", full_page_writes: "off" },
     ...options.settings,
   });
   await cluster.start();

@@ -100,8 +100,12 @@ function decodeLsn(bytes: Uint8Array): bigint {
 }
 
 export function encodeIdentity(identity: StoredIdentity): Uint8Array {
-  const { shift, beganAt, ...rest } = identity;
-  const texts = { shift: `${shift}`, beganAt: `${beganAt}` };
+  const { shift, beganAt, timelineBeganAt, ...rest } = identity;
+  const texts = {
+    shift: `${shift}`,
+    beganAt: `${beganAt}`,
+    timelineBeganAt: `${timelineBeganAt}`,
+  };
   return new TextEncoder().encode(JSON.stringify({ ...rest, ...texts }));
 }
 
@@ -113,6 +117,7 @@ function decodeIdentity(bytes: Uint8Array): StoredIdentity {
     database: String(stored.database),
     shift: BigInt(stored.shift ?? 0),
     beganAt: BigInt(stored.beganAt ?? 0),
+    timelineBeganAt: BigInt(stored.timelineBeganAt ?? stored.beganAt ?? 0),
   };
 }
 

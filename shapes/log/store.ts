@@ -19,6 +19,8 @@ export interface StoredIdentity {
   readonly shift: bigint;
   /** Position, shifted, from which on the logs tell of this history. */
   readonly beganAt: bigint;
+  /** As `beganAt`, but one that only a slot made anew has begun goes on with the one before. */
+  readonly timelineBeganAt: bigint;
 }
 
 export interface StoredShape {

@@ -245,7 +245,8 @@ class Reconcile implements SnapshotSink {
     if (isChanged || shape.isFollowed !== isFollowed) {
       // Before the standing: with it alone a restart would miss what it says has been shown.
       ingest.positions.markApplied();
-      shape.markReconciled(isFollowed, this.#differences.first);
+      const { timelineBeganAt = 0n } = this.#options.identity() ?? {};
+      shape.markReconciled(isFollowed, this.#differences.first, timelineBeganAt);
       await store.flushed();
       this.#assertKept();
     }
@@ -262,13 +263,14 @@ class Reconcile implements SnapshotSink {
 
   /**
    * The log has other transactions than its visibility says, unless nothing has happened since: then
-   * the shape stays frozen until the next time.
+   * the shape stays frozen until the next time. What this one has seen a crash of the database may
+   * have taken back, so it is nothing to measure the next one by.
    */
   #abandon(): void {
     const shape = this.#shape, before = this.#before;
-    if (before && this.#isUntouched(before.committed) && before.visibility) {
-      this.#options.ingest.revise(shape, before.visibility, undefined);
-    } else if (before) return shape.lose();
+    const isUntouched = before !== undefined && this.#isUntouched(before.committed);
+    if (before?.visibility) this.#options.ingest.revise(shape, before.visibility, undefined);
+    if (before && !(isUntouched && before.visibility)) return shape.lose();
     if (!this.#wasFrozen) shape.thaw();
   }
 

@@ -1,6 +1,6 @@
 import { deepStrictEqual as deepEqual, match, ok, strictEqual as equal } from "node:assert/strict";
 import { testDatabase } from "../support/postgres.ts";
-import { ServerProcess } from "../support/server_process.ts";
+import { pause, ServerProcess } from "../support/server_process.ts";
 import {
   poll,
   type Position,
@@ -189,7 +189,10 @@ Deno.test("a second signal ends the server at once", async () => {
     const stalled = await fetch(`${server.url}/v1/shape?table=items&offset=-1`);
     equal(stalled.status, 200);
     const stopped = server.stop();
+    // The same one, as it comes where a parent passes on what all of its group get.
+    server.signal("SIGTERM");
     await until(async () => !await isListening(server.port), "it stopped listening");
+    await pause(200);
     const startMs = performance.now();
     server.signal("SIGTERM");
     const { code } = await stopped;

@@ -6,7 +6,7 @@ import { begin, Changes, commit, IngestWorld } from "../support/ingest_world.ts"
 import { table } from "../support/shape_fixture.ts";
 
 const NAME = { systemId: "7", timeline: 2, database: "app" };
-const IDENTITY: StoredIdentity = { ...NAME, shift: 0n, beganAt: 0n };
+const IDENTITY: StoredIdentity = { ...NAME, shift: 0n, beganAt: 0n, timelineBeganAt: 0n };
 
 function open(stored: StoredIdentity | undefined, store = new DrivenStore({ isPrompt: true })) {
   const world = new IngestWorld({ store, appliedLsn: 800n });
@@ -43,7 +43,12 @@ Deno.test("Continuity.begin() notes the first history, and loses nothing by it",
   const { start, done, continuity, store } = open(undefined);
   await start({ isSlotNew: true });
   deepEqual(done, []);
-  deepEqual(continuity.identity, { ...NAME, shift: 0n, beganAt: 1600n });
+  deepEqual(continuity.identity, {
+    ...NAME,
+    shift: 0n,
+    beganAt: 1600n,
+    timelineBeganAt: 1600n,
+  });
   deepEqual((await store.load()).identity, continuity.identity);
 });
 
@@ -60,7 +65,9 @@ for (const [changed, expected] of BREAKS) {
     await start(changed);
     deepEqual(done, [expected]);
     const { isSlotNew: _, ...name } = { isSlotNew: false, ...changed };
-    deepEqual(continuity.identity, { ...NAME, ...name, shift: 0n, beganAt: 1600n });
+    const isSame = "isSlotNew" in changed;
+    const began = { beganAt: 1600n, timelineBeganAt: isSame ? 0n : 1600n };
+    deepEqual(continuity.identity, { ...NAME, ...name, shift: 0n, ...began });
     equal(world.ingest.positions.committedLsn, 1599n);
   });
 }

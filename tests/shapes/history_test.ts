@@ -4,7 +4,7 @@ import { beginHistory, isSameHistory, reconciledLsn } from "../../shapes/history
 import { check } from "../support/arbitrary.ts";
 
 const NAME = { systemId: "7", timeline: 2, database: "app" };
-const stored = (shift: bigint) => ({ ...NAME, shift, beganAt: 0n });
+const stored = (shift: bigint) => ({ ...NAME, shift, beganAt: 0n, timelineBeganAt: 0n });
 
 Deno.test("isSameHistory() goes by system, timeline and database", () => {
   equal(isSameHistory(undefined, NAME), false);
@@ -29,8 +29,18 @@ Deno.test("beginHistory() shifts positions no further than they must be", () => 
   for (const [before, position, reached, shift, beganAt] of BEGINNINGS) {
     const identity = before === undefined ? undefined : stored(before);
     const found = beginHistory(NAME, identity, position, reached);
-    deepEqual(found, { ...NAME, shift, beganAt }, `${before} ${position} ${reached}`);
+    const timelineBeganAt = identity ? 0n : beganAt;
+    const wanted = { ...NAME, shift, beganAt, timelineBeganAt };
+    deepEqual(found, wanted, `${before} ${position} ${reached}`);
   }
+});
+
+Deno.test("beginHistory() tells a slot made anew from another timeline", () => {
+  const name = { ...NAME, timeline: NAME.timeline + 1 };
+  const first = beginHistory(name, stored(0n), 800n, 400n);
+  deepEqual([first.beganAt, first.timelineBeganAt], [800n, 800n]);
+  const second = beginHistory(name, first, 960n, 900n);
+  deepEqual([second.beganAt, second.timelineBeganAt], [960n, 800n]);
 });
 
 Deno.test("I3: beginHistory() begins beyond all that was named, with positions that stay aligned", () => {

@@ -69,12 +69,15 @@ function append(shape: Shape, lsn: number, op: number): void {
   shape.publish();
 }
 
-function reconcile(shape: Shape, lsn: number): void {
+function reconcile(shape: Shape, lsn: number, beganAt = OTHER): void {
   shape.freeze();
   append(shape, lsn, 0);
-  shape.markReconciled(true, at(lsn, 0));
+  shape.markReconciled(true, at(lsn, 0), beganAt);
   shape.thaw();
 }
+
+/** A timeline that may have begun after all that was lost. */
+const OTHER = 1_000n;
 
 const since = (lsn: number, op: number) => ({ kind: "at" as const, offset: at(lsn, op) });
 
@@ -93,6 +96,34 @@ Deno.test("who holds what a crash has lost is sent back to start, nobody else", 
   const again = open(stored);
   throws(() => again.page(since(40, 0)), ShapeGoneError);
   deepEqual(again.page(since(31, 0))?.until, at(48, 0));
+});
+
+Deno.test("who holds what only a second crash has lost waits for the stream", async () => {
+  const { store, shape, open } = await restored();
+  shape.revise({ ...EMPTY_VISIBILITY, walPosition: 56n });
+  reconcile(shape, 31, 30n);
+  await store.flushed();
+  store.setAppliedLsn(31n);
+  const { shapes: [stored] } = await store.load();
+  // Shown, and then lost.
+  append(shape, 64, 0);
+  const again = open(stored);
+  for (const offset of [since(40, 0), since(48, 3)]) {
+    throws(() => again.page(offset), ShapeGoneError);
+  }
+  again.page(since(64, 0));
+  equal(again.earlierReaders.isAwaited, true);
+});
+
+Deno.test("what the stream brings before the end of what was lost is nobody's loss", async () => {
+  const { shape } = await restored();
+  shape.revise({ ...EMPTY_VISIBILITY, walPosition: 56n });
+  reconcile(shape, 31, 30n);
+  append(shape, 40, 0);
+  append(shape, 48, 0);
+  throws(() => shape.page(since(38, 0)), ShapeGoneError);
+  for (const offset of [since(40, 0), since(40, 7), since(48, 0)]) shape.page(offset);
+  deepEqual(shape.page(since(40, 0))?.until, at(48, 0));
 });
 
 Deno.test("nothing is lost once the stream has sent it again", async () => {
@@ -131,7 +162,7 @@ Deno.test("who holds what was lost is known though the store had not learnt that
   const { store, shape, open } = await restored();
   shape.freeze();
   append(shape, 31, 0);
-  shape.markReconciled(true, at(31, 0));
+  shape.markReconciled(true, at(31, 0), OTHER);
   // While that becomes durable the stream goes on.
   append(shape, 40, 0);
   store.setAppliedLsn(40n);

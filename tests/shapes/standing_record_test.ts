@@ -83,7 +83,7 @@ Deno.test("StandingRecord knows what the store has not been told", async () => {
 Deno.test("StandingRecord keeps how far readers have a reconciled log, and which were lost by it", async () => {
   const { store, now } = await open();
   const record = new StandingRecord("a", store, restoreStanding(stored(), EMPTY_VISIBILITY));
-  record.noteReconciled(at(31), at(31, 4));
+  record.noteReconciled(at(31), at(31, 4), 31n);
   deepEqual(record.reconciledTo, at(31, 4));
   record.write(true, undefined);
   deepEqual(await now(), {
@@ -92,4 +92,22 @@ Deno.test("StandingRecord keeps how far readers have a reconciled log, and which
     reconciledTo: at(31, 4),
     lostGaps: [{ after: at(30), before: at(31) }, { after: at(31, 4), before: undefined }],
   });
+});
+
+Deno.test("StandingRecord knows how far readers can be that a reconcile has lost", async () => {
+  const { store } = await open();
+  const seen = { ...EMPTY_VISIBILITY, walPosition: 56n };
+  const restEnds = ([
+    [seen, 30n, at(56)],
+    // Since then the database has had another history.
+    [seen, 31n, undefined],
+    // A replica may be behind what the stream had sent.
+    [{ ...seen, isByPosition: true }, 30n, undefined],
+  ] as const).map(([visibility, timelineBeganAt, before]) => {
+    const record = new StandingRecord("a", store, restoreStanding(stored(), EMPTY_VISIBILITY));
+    record.seeAnew(visibility);
+    record.noteReconciled(at(31), at(31, 4), timelineBeganAt);
+    return [record.earlier.lostGaps.at(-1), { after: at(31, 4), before }];
+  });
+  for (const [found, wanted] of restEnds) deepEqual(found, wanted);
 });

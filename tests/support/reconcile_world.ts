@@ -21,6 +21,7 @@ export const IDENTITY: StoredIdentity = {
   database: "test",
   shift: 0n,
   beganAt: 0n,
+  timelineBeganAt: 0n,
 };
 
 export interface ReconcileRequest {

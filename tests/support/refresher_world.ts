@@ -4,6 +4,7 @@ import type { ModeKind, ModeReason } from "../../shapes/mode.ts";
 import { Refresher } from "../../shapes/reconcile/refresher.ts";
 import type { Shape } from "../../shapes/shape.ts";
 import { IngestWorld } from "./ingest_world.ts";
+import { IDENTITY } from "./reconcile_world.ts";
 import { waitUntil } from "./recording_sink.ts";
 import { ScriptedSource, SilentLogger } from "./scripted_source.ts";
 import { table } from "./shape_fixture.ts";
@@ -47,7 +48,7 @@ export class RefresherWorld implements AsyncDisposable {
       logger: this.logger,
       shapes: () => this.shapes,
       mode: () => ({ kind: this.mode, reason: this.reason, detail: "", sinceMs: 0 }),
-      identity: () => ({ systemId: "1", timeline: 1, database: "app", shift: 0n, beganAt: 0n }),
+      identity: () => IDENTITY,
       onForeign: (_, position) => Promise.resolve(void this.foreign.push(position)),
       rotate: (shape, reason) => {
         this.rotated.push(`${shape.definition.table.name}: ${reason}`);

@@ -32,6 +32,7 @@ export interface TakeOptions {
   readonly onReserved?: () => void;
   readonly onVisible?: () => void;
   readonly onRows?: SnapshotSink["rows"];
+  readonly flush?: () => Promise<unknown>;
 }
 
 export interface Taken {
@@ -57,8 +58,9 @@ export async function withSnapshots(
   ddl: string,
   check: (test: SnapshotTest) => Promise<void>,
   settings: Record<string, string> = {},
+  serverUrl?: string,
 ): Promise<void> {
-  await using database = await testDatabase({ settings });
+  await using database = await testDatabase({ settings, ...serverUrl ? { serverUrl } : {} });
   const url = parseDatabaseUrl(database.url);
   const sql = openPool({ url, max: 2 });
   const pool = openPool({ url, max: 1 });
@@ -116,7 +118,7 @@ export async function takeSnapshot(
   };
   const signal = options.signal ?? new AbortController().signal;
   const limits = { ...SNAPSHOT_TEST_LIMITS, ...options.limits };
-  await readSnapshot(pool, request, sink, { onReserved, signal, limits })
+  await readSnapshot(pool, request, sink, { onReserved, signal, limits, flush: options.flush })
     .catch((thrown) => error = thrown ?? "nothing");
   const rows = text.split("\n").slice(0, -1).map((line) => line.split("\t"));
   return { events, visibility, origin, text, rows, error };

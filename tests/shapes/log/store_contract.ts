@@ -61,6 +61,7 @@ function testStates(test: Test): void {
       database: "döner",
       shift: 2n ** 63n,
       beganAt: 9n,
+      timelineBeganAt: 8n,
     };
     world.store.setIdentity(identity);
     addShape(world.store, "a");

@@ -13,7 +13,14 @@ export function testWrites(
       return store.writes > before;
     };
     const at = { lsn: 8n, op: 0 };
-    const identity = { systemId: "1", timeline: 1, database: "d", shift: 0n, beganAt: 0n };
+    const identity = {
+      systemId: "1",
+      timeline: 1,
+      database: "d",
+      shift: 0n,
+      beganAt: 0n,
+      timelineBeganAt: 0n,
+    };
     assert.deepEqual([
       // A shape whose snapshot is not complete is forgotten.
       isCounted(() => addShape(store, "a")),
