@@ -50,7 +50,7 @@ const PARTS: Readonly<Record<string, readonly (readonly string[])[]>> = {
       "tests",
     ],
   ],
-  pg: [[...TEST, "tests/pg"]],
+  pg: [[...TEST, "--parallel", "tests/pg"]],
   e2e: e2eRuns(),
   proxy: [[...TEST, "tests/proxy"]],
   // Of the kit that is not part of this repository; where it is missing that is said.
