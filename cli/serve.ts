@@ -6,6 +6,7 @@
 import { join } from "node:path";
 import { openKv } from "@deno/kv";
 import { ReplicationHealth } from "../replication/health.ts";
+import { lookAfterNetwork } from "../replication/next_turn.ts";
 import type { PostgresSource } from "../replication/source.ts";
 import type { StreamSink } from "../replication/stream_sink.ts";
 import type { ReadProcess } from "../server/admin_status.ts";
@@ -73,6 +74,7 @@ export async function serve(
   const ending = AbortSignal.any([signal, failure.signal]);
   const tracing = await openTracing(VERSION);
   if (tracing && config.secret !== undefined) logger.warn(SPANS_TELL);
+  stack.use(await lookAfterNetwork());
   const hold = await openStorage(config, logger, ending, stack);
   if (hold !== "left") await serveHeld(config, logger, hold, { tracing, stack, failure, ending });
 }
