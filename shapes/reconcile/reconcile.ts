@@ -39,6 +39,7 @@ export interface ReconcileOptions {
   readonly fold: Fold | undefined;
   /** The stream runs and brings the table's changes: once reconciled the shape can go on with it. */
   readonly isStreamed: boolean;
+  readonly nowMs: () => number;
   readonly signal: AbortSignal;
 }
 
@@ -47,6 +48,8 @@ export interface Reconciled {
   readonly fold: Fold | undefined;
   readonly rows: number;
   readonly differences: number;
+  /** How long the database was at work: without waits for a connection, and for our own storage. */
+  readonly queryMs: number;
 }
 
 /** From being reserved to having taken its snapshot it holds up the stream, no longer than this. */
@@ -100,6 +103,8 @@ class Reconcile implements SnapshotSink {
   /** What the log had before; set once it is another. */
   #before: { readonly visibility: Visibility | undefined; readonly committed: bigint } | undefined;
   #isPausing = false;
+  #reservedMs = 0;
+  #queryMs = 0;
   #deletedXids: readonly number[] = [];
 
   constructor(shape: Shape, fold: Fold, wasFrozen: boolean, options: ReconcileOptions) {
@@ -142,11 +147,13 @@ class Reconcile implements SnapshotSink {
 
   /** The stream is held up until a snapshot shows all that it brought, but not for long. */
   async #readRows(): Promise<void> {
-    const { source, signal } = this.#options;
+    const { source, signal, nowMs } = this.#options;
     for (let attempt = 1;; attempt++) {
       try {
         const onReserved = this.#onReserved;
-        return await source.snapshot(this.#request(), this, { onReserved, signal });
+        await source.snapshot(this.#request(), this, { onReserved, signal });
+        this.#queryMs = nowMs() - this.#reservedMs;
+        return;
       } catch (error) {
         if (!(error instanceof AheadError) || attempt === AHEAD_ATTEMPTS) throw error;
       }
@@ -190,6 +197,7 @@ class Reconcile implements SnapshotSink {
   }
 
   readonly #onReserved = (): void => {
+    this.#reservedMs = this.#options.nowMs();
     if (this.#isPausing) return;
     this.#isPausing = true;
     const timer = setTimeout(() => this.#taken.resolve(), SNAPSHOT_START_MS);
@@ -286,7 +294,8 @@ class Reconcile implements SnapshotSink {
     const hasLater = this.#fold.table.settle();
     const isKept = !hasLater && !this.#options.isStreamed &&
       await this.#fold.extend(this.#shape.appended);
-    return { fold: isKept ? this.#fold : undefined, rows, differences };
+    const queryMs = this.#queryMs;
+    return { fold: isKept ? this.#fold : undefined, rows, differences, queryMs };
   }
 }
 

@@ -217,6 +217,7 @@ export class Refresher {
     if (shape.definition.table.kind === "view") return false;
     if (this.#options.mode().kind === "live") return false;
     turn.startedMs = turn.endedMs = this.#options.nowMs();
+    turn.queryMs = 0;
     return true;
   }
 
@@ -233,12 +234,16 @@ export class Refresher {
     const { trace = untraced } = this.#options;
     const fields = { table: shape.definition.table.name, handle: shape.handle };
     const run = trace("reconcile", fields, () => this.#reconcile(shape)).then(
-      () => {
+      (queryMs) => {
+        turn.queryMs = queryMs;
         turn.failures = 0;
         turn.position = position;
         this.#slow.forget(shape);
       },
-      (error) => this.#noteFailure(shape, turn, error),
+      (error) => {
+        turn.queryMs = this.#options.nowMs() - turn.startedMs;
+        return this.#noteFailure(shape, turn, error);
+      },
     ).finally(() => {
       turn.endedMs = this.#options.nowMs();
       this.#running.delete(shape);
@@ -257,18 +262,20 @@ export class Refresher {
     ingest.pauseFor(new Promise((resolve) => setTimeout(resolve, STREAM_HOLD_MS)));
   }
 
-  async #reconcile(shape: Shape): Promise<void> {
-    const { source, ingest, store, identity } = this.#options;
+  /** Resolves to how long the database was at work. */
+  async #reconcile(shape: Shape): Promise<number> {
+    const { source, ingest, store, identity, nowMs } = this.#options;
     const isStreamed = await this.#isStreamed(shape);
     const { counters } = this;
     counters.queries++;
     const startMs = performance.now();
-    const { fold, rows, differences } = await reconcileShape(shape, {
+    const { fold, rows, differences, queryMs } = await reconcileShape(shape, {
       source,
       ingest,
       store,
       identity,
       isStreamed,
+      nowMs,
       seed: this.#seed,
       fold: this.#folds.take(shape),
       signal: this.#signal,
@@ -286,6 +293,7 @@ export class Refresher {
     });
     // While the stream runs the log grows without us.
     if (fold && !isStreamed) this.#folds.keep(shape, fold);
+    return queryMs;
   }
 
   /** Whether the stream brings the table's changes from now on. */

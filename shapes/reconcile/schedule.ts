@@ -5,6 +5,8 @@ export interface Turn {
   /** When the last one began and ended; -Infinity before the first. */
   startedMs: number;
   endedMs: number;
+  /** How long of that the database was at work for it; all of it if it failed. */
+  queryMs: number;
   /** How many in a row have failed for the shape's own sake. */
   failures: number;
   /** The database's WAL position right before the last one. */
@@ -12,10 +14,10 @@ export interface Turn {
 }
 
 export function firstTurn(): Turn {
-  return { startedMs: -Infinity, endedMs: -Infinity, failures: 0, position: undefined };
+  return { startedMs: -Infinity, endedMs: -Infinity, queryMs: 0, failures: 0, position: undefined };
 }
 
-/** A reconcile is followed by this many times its own length without one. */
+/** A query is followed by this many times its own length without one. */
 const PAUSE_FACTOR = 4;
 const RETRY_MAX_MS = 30_000;
 
@@ -26,8 +28,7 @@ const RETRY_MAX_MS = 30_000;
  */
 export function dueMs(turn: Turn, intervalMs: number, random: number): number {
   const regular = turn.startedMs + intervalMs * (1 - random / 10);
-  const tookMs = turn.endedMs - turn.startedMs;
-  const paused = Number.isFinite(tookMs) ? turn.endedMs + tookMs * PAUSE_FACTOR : -Infinity;
+  const paused = turn.endedMs + turn.queryMs * PAUSE_FACTOR;
   if (turn.failures === 0) return Math.max(regular, paused);
   const backoff = Math.min(RETRY_MAX_MS, intervalMs * 2 ** (turn.failures - 1));
   return Math.max(regular, paused, turn.endedMs + backoff);

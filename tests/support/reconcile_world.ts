@@ -37,6 +37,7 @@ export class ReconcileWorld {
   readonly changes: Changes;
   readonly shape: Shape;
   readonly table: Table;
+  nowMs = 0;
   #xid = 700;
   #lsn = 1000;
 
@@ -89,6 +90,7 @@ export class ReconcileWorld {
       seed: 77,
       fold: request.fold,
       isStreamed: request.isStreamed ?? false,
+      nowMs: () => this.nowMs,
       signal: request.signal ?? new AbortController().signal,
     });
   }

@@ -107,6 +107,7 @@ export class SimulatedServer {
       seed: 1,
       fold: undefined,
       isStreamed: isLive && this.isLive,
+      nowMs: () => 0,
       signal,
     });
   }

@@ -90,6 +90,7 @@ async function goOn(before: ReconcileWorld, client: Client): Promise<Shape> {
     seed: 1,
     fold: undefined,
     isStreamed: true,
+    nowMs: () => 0,
     signal: new AbortController().signal,
   }).then(() => isOver = true);
   while (!isOver) {

@@ -243,6 +243,22 @@ Deno.test("reconcileShape() waits until all that the stream brought can be seen"
   equal((await world.replayed()).rows.size, 5);
 });
 
+Deno.test("reconcileShape() tells how long the database was at work, not what was waited for", async () => {
+  const world = filled();
+  world.rows(row(1), row(2));
+  const pass = async (stage: "reserve" | "rows" | "end", ms: number) => {
+    await world.source.reached(stage);
+    world.nowMs += ms;
+    world.source.open(stage);
+  };
+  for (const stage of ["reserve", "rows", "end"] as const) world.source.close(stage);
+  const reconciling = world.reconcile();
+  await pass("reserve", 1_000);
+  await pass("rows", 10);
+  await pass("end", 5);
+  equal((await reconciling).queryMs, 15);
+});
+
 Deno.test("reconcileShape() gives up on a snapshot that stays behind the stream", async () => {
   const world = filled();
   world.shape.lose();

@@ -59,6 +59,7 @@ Deno.test("Refresher leaves the database alone four times as long as a query too
   await using world = new RefresherWorld();
   world.source.close("visible");
   const slow = world.refresher.refresh(world.shapes[0]);
+  await world.source.reached("visible");
   world.nowMs += 3_000;
   world.source.open("visible");
   await slow;

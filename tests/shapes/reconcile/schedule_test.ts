@@ -4,6 +4,7 @@ import { compareCandidates, dueMs, firstTurn } from "../../../shapes/reconcile/s
 const turn = (startedMs: number, endedMs: number, failures = 0) => ({
   startedMs,
   endedMs,
+  queryMs: endedMs - startedMs,
   failures,
   position: undefined,
 });
@@ -29,6 +30,10 @@ Deno.test("dueMs() keeps the interval, long reconciles to a fifth of the time, a
     const found = dueMs(turn(startedMs, endedMs, failures), intervalMs, random);
     ok(Math.abs(found - due) < 1e-6, `${found} for ${due}`);
   }
+});
+
+Deno.test("dueMs() counts only what the database had to do", () => {
+  equal(dueMs({ ...turn(1000, 1900), queryMs: 10 }, 500, 0), 1940);
 });
 
 Deno.test("dueMs() is at once for a shape that has had no turn", () => {
