@@ -8,6 +8,7 @@ import { classifyPostgresError, ConnectionError } from "./postgres_error.ts";
 import { parseProbe, type Probe, probeSql } from "./probe.ts";
 import type { SetupNames } from "./setup_plan.ts";
 import { quoteLiteral } from "./sql_text.ts";
+import { flushSql } from "./wal_flush.ts";
 
 /** What one question may take, dialling included. */
 const DEADLINE_MS = 3000;
@@ -79,7 +80,7 @@ export class Prober implements AsyncDisposable {
   async beat(serverVersion: number): Promise<bigint | undefined> {
     if (!this.#mayBeat) return undefined;
     try {
-      const [row] = await this.query(beatSql(serverVersion));
+      const [row] = await this.query(flushSql(serverVersion));
       return typeof row?.lsn === "string" ? parseLsn(row.lsn) : undefined;
     } catch (error) {
       const code = classifyPostgresError(error);
@@ -119,14 +120,4 @@ export class Prober implements AsyncDisposable {
   #discard(): void {
     this[Symbol.asyncDispose]();
   }
-}
-
-/** Before version 17 only a commit flushes, which takes a transaction id. */
-const SERVER_VERSION_FLUSH = 170_000;
-
-function beatSql(serverVersion: number): string {
-  const mode = serverVersion >= SERVER_VERSION_FLUSH
-    ? "false, 'electric-ts', '', true"
-    : "true, 'electric-ts', ''";
-  return `SELECT pg_catalog.pg_logical_emit_message(${mode})::text AS lsn`;
 }

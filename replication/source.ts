@@ -19,7 +19,7 @@ import { setupNames } from "./setup_plan.ts";
 import { readSnapshot, SNAPSHOT_LIMITS } from "./snapshot_query.ts";
 import { POSITION_SQL } from "./snapshot_sql.ts";
 import { type LostPreparation, watchTables } from "./table_watch.ts";
-import { FLUSH_SQL } from "./wal_flush.ts";
+import { flushSql } from "./wal_flush.ts";
 
 export interface PostgresSourceOptions {
   /** Straight to the database: catalog and DDL. Its size limits how many tables are altered at once. */
@@ -96,7 +96,7 @@ export class PostgresSource implements Source {
   ): Promise<void> {
     const { query, admin, reconcileTimeoutMs = 0 } = this.#options;
     const limits = { ...SNAPSHOT_LIMITS, reconcileTimeoutMs };
-    const flush = () => admin.unsafe(FLUSH_SQL);
+    const flush = () => admin.unsafe(flushSql());
     return readSnapshot(this.#standIn ?? query, request, sink, { ...options, limits, flush });
   }
 

@@ -20,9 +20,19 @@ const PAUSE_MAX_MS = 64;
 /** Postgres, "Asynchronous Commit": no commit is on disk later than this many rounds of the writer. */
 const WRITER_ROUNDS = 3;
 
-/** A commit puts all WAL before it on disk, for which a message is enough. */
-export const FLUSH_SQL = `SELECT pg_catalog.set_config('synchronous_commit', 'local', true),
-  pg_catalog.pg_logical_emit_message(true, 'electric-ts', '')`;
+/** Before it only a commit flushes, which takes a transaction id. */
+const SERVER_VERSION_FLUSH = 170_000;
+
+/**
+ * Writes a message, whose position is `lsn`, and with it puts all WAL before it on disk. Without a
+ * version: in the way that any server knows.
+ */
+export function flushSql(serverVersion = 0): string {
+  const isByFlag = serverVersion >= SERVER_VERSION_FLUSH;
+  const mode = isByFlag ? "false, 'electric-ts', '', true" : "true, 'electric-ts', ''";
+  const setting = isByFlag ? "" : ", pg_catalog.set_config('synchronous_commit', 'local', true)";
+  return `SELECT pg_catalog.pg_logical_emit_message(${mode})::text AS lsn${setting}`;
+}
 
 /** Where the WAL on disk ends; NULL on a replica, which replays nothing else. */
 export const FLUSHED_SQL = `CASE WHEN NOT pg_catalog.pg_is_in_recovery()

@@ -1,6 +1,9 @@
 import assert from "node:assert/strict";
+import { parseDatabaseUrl } from "../../replication/database_url.ts";
 import { parseLsn } from "../../replication/lsn.ts";
-import { FLUSH_SQL } from "../../replication/wal_flush.ts";
+import { Prober } from "../../replication/prober.ts";
+import { setupNames } from "../../replication/setup_plan.ts";
+import { flushSql } from "../../replication/wal_flush.ts";
 import { startCluster } from "../support/postgres.ts";
 import { type SnapshotTest, withSnapshots } from "../support/snapshot_reader.ts";
 
@@ -25,7 +28,7 @@ async function flushedTo({ sql }: SnapshotTest): Promise<bigint> {
 
 Deno.test("readSnapshot() has what it saw written to the server's disk before it ends", async () => {
   await withLazyServer(NEVER, async (test) => {
-    const flush = () => test.sql.unsafe(FLUSH_SQL);
+    const flush = () => test.sql.unsafe(flushSql());
     for (const purpose of ["snapshot", "reconcile"] as const) {
       await test.sql`INSERT INTO t VALUES (1)`;
       const { error, visibility } = await test.take("t", { request: { purpose }, flush });
@@ -47,5 +50,18 @@ Deno.test("readSnapshot() waits until the server writes it where it may not ask 
       await open`INSERT INTO t VALUES (2)`;
       assert.deepEqual((await test.take("t", { flush })).rows, [["1"]]);
     });
+  });
+});
+
+Deno.test("Prober.beat() writes what is on the server's disk when it answers", async () => {
+  await withLazyServer(NEVER, async (test) => {
+    const [{ version }] = await test.sql`
+      SELECT current_setting('server_version_num')::int AS version`;
+    await using prober = new Prober(parseDatabaseUrl(test.url), setupNames("beat"));
+    // In the way of its version, and in the one that any knows.
+    for (const serverVersion of [version, 0]) {
+      const lsn = await prober.beat(serverVersion);
+      assert(lsn !== undefined && await flushedTo(test) >= lsn);
+    }
   });
 });
