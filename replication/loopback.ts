@@ -6,6 +6,7 @@ export class Loopback implements Disposable {
   readonly #near: Deno.TcpConn;
   readonly #far: Deno.TcpConn;
   readonly #byte = new Uint8Array(1);
+  #isOpen = true;
 
   private constructor(near: Deno.TcpConn, far: Deno.TcpConn) {
     this.#near = near;
@@ -27,13 +28,15 @@ export class Loopback implements Disposable {
     return loopback;
   }
 
-  /** Sends a byte round. One at a time. */
+  /** Sends a byte round. One at a time. Rejects when it is disposed of meanwhile. */
   async roundTrip(): Promise<void> {
     const reading = this.#far.read(this.#byte);
     await Promise.all([reading, this.#near.write(this.#byte)]);
   }
 
   [Symbol.dispose](): void {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
     this.#near.close();
     this.#far.close();
   }

@@ -12,8 +12,15 @@ import { Loopback } from "./loopback.ts";
 
 /** A look takes 0.3 ms. */
 const LOOK_EVERY_MS = 10;
+/** One that does not end must not hold up what it is for: then there are no more. */
+const LOOK_MAX_MS = 500;
 
-let loopback: Loopback | undefined;
+/** What goes through the network, and rejects once it has been disposed of. */
+interface Path extends Disposable {
+  roundTrip(): Promise<void>;
+}
+
+let path: Path | undefined;
 let looking: Promise<void> | undefined;
 let isJoined = false;
 let lastLookMs = 0;
@@ -23,13 +30,14 @@ export function nextTurn(): Promise<void> {
     isJoined = true;
     return looking;
   }
-  if (!loopback || performance.now() - lastLookMs < LOOK_EVERY_MS) {
+  if (!path || performance.now() - lastLookMs < LOOK_EVERY_MS) {
     return new Promise((resolve) => setImmediate(resolve));
   }
-  return looking = look(loopback);
+  return looking = look(path);
 }
 
-async function look(through: Loopback): Promise<void> {
+async function look(through: Path): Promise<void> {
+  const timer = setTimeout(() => through[Symbol.dispose](), LOOK_MAX_MS);
   try {
     do {
       isJoined = false;
@@ -37,19 +45,22 @@ async function look(through: Loopback): Promise<void> {
       // Who has joined had things to do until now.
     } while (isJoined);
   } catch {
-    if (loopback === through) loopback = undefined;
+    if (path === through) path = undefined;
   } finally {
+    clearTimeout(timer);
     lastLookMs = performance.now();
     looking = undefined;
   }
 }
 
 /** From now on the network is looked after; disposing of what it resolves to ends that. Never rejects. */
-export async function lookAfterNetwork(): Promise<Disposable> {
-  const opened = loopback = await Loopback.open().catch(() => undefined);
+export async function lookAfterNetwork(
+  opening: Promise<Path> = Loopback.open(),
+): Promise<Disposable> {
+  const opened = path = await opening.catch(() => undefined);
   return {
     [Symbol.dispose]() {
-      if (loopback === opened) loopback = undefined;
+      if (path === opened) path = undefined;
       opened?.[Symbol.dispose]();
     },
   };

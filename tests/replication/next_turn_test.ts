@@ -42,6 +42,21 @@ for (const workers of [1, 3]) {
   });
 }
 
+Deno.test("nextTurn() gives up a path through the network on which nothing comes back", async () => {
+  const { promise, reject } = Promise.withResolvers<void>();
+  let trips = 0;
+  using _looked = await lookAfterNetwork(Promise.resolve({
+    roundTrip: () => (trips++, promise),
+    [Symbol.dispose]: () => reject(new Error("disposed of")),
+  }));
+  while (trips === 0) await nextTurn();
+  for (let turn = 0; turn < 20; turn++) {
+    work();
+    await nextTurn();
+  }
+  assert.equal(trips, 1);
+});
+
 Deno.test("nextTurn() goes on when the network is no longer looked after", async () => {
   const looked = await lookAfterNetwork();
   const turns = Array.from({ length: 3 }, async () => {
