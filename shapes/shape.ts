@@ -305,8 +305,8 @@ export class Shape implements ServedShape {
 
   /**
    * A reconcile has appended all differences, which is stored, with whether the stream brings what
-   * follows, but not yet shown. `thaw()` shows it, once it is durable. For
-   * `timelineBeganAt` see `StoredIdentity`.
+   * follows, but not yet shown. `thaw()` shows it, once it is durable. For `timelineBeganAt` see
+   * `StoredIdentity`.
    */
   markReconciled(isFollowed: boolean, first: Offset | undefined, timelineBeganAt: bigint): void {
     this.#isFollowed = isFollowed;

@@ -52,6 +52,12 @@ export interface Reconciled {
   readonly queryMs: number;
 }
 
+/** What the log had before the rows' snapshot was taken. */
+interface Before {
+  readonly visibility: Visibility | undefined;
+  readonly committed: bigint;
+}
+
 /** From being reserved to having taken its snapshot it holds up the stream, no longer than this. */
 const SNAPSHOT_START_MS = 5_000;
 
@@ -100,8 +106,8 @@ class Reconcile implements SnapshotSink {
   readonly #differences: DifferenceLog;
   readonly #comparison: Comparison;
   readonly #overlap: Overlap;
-  /** What the log had before; set once it is another. */
-  #before: { readonly visibility: Visibility | undefined; readonly committed: bigint } | undefined;
+  /** Set once the log has another visibility. */
+  #before: Before | undefined;
   #isPausing = false;
   #reservedMs = 0;
   #queryMs = 0;
@@ -276,15 +282,15 @@ class Reconcile implements SnapshotSink {
    */
   #abandon(): void {
     const shape = this.#shape, before = this.#before;
-    const isUntouched = before !== undefined && this.#isUntouched(before.committed);
     if (before?.visibility) this.#options.ingest.revise(shape, before.visibility, undefined);
-    if (before && !(isUntouched && before.visibility)) return shape.lose();
+    if (before && !this.#isUntouched(before)) return shape.lose();
     if (!this.#wasFrozen) shape.thaw();
   }
 
-  #isUntouched(committed: bigint): boolean {
+  #isUntouched({ visibility, committed }: Before): boolean {
     const { positions, openLsn } = this.#options.ingest;
-    return this.#differences.count === 0 && this.#shape.losses === this.#losses &&
+    return visibility !== undefined && this.#differences.count === 0 &&
+      this.#shape.losses === this.#losses &&
       positions.committedLsn === committed && openLsn === undefined;
   }
 
